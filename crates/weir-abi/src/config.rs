@@ -1,0 +1,62 @@
+//! The configuration block: one array element that user space writes field by field and the packet path reads.
+
+/// Flags of the node.
+pub mod node_flag {
+    /// Node-wide reasons (malformed, deny list, blocks) drop; without it they are counted as would-drops.
+    pub const ENFORCE: u32 = 1 << 0;
+    /// The IPv4 node list has entries.
+    pub const LIST4: u32 = 1 << 1;
+    /// The IPv6 node list has entries.
+    pub const LIST6: u32 = 1 << 2;
+    /// There are targets.
+    pub const TARGETS: u32 = 1 << 3;
+    /// There are failsafe ports.
+    pub const FAILSAFE: u32 = 1 << 4;
+    /// Look into VXLAN, Geneve, IPIP, 6in4: the inner packet is judged.
+    pub const TUNNELS: u32 = 1 << 5;
+    /// Frames have no link header (tun devices, raw captures).
+    pub const NO_LINK: u32 = 1 << 6;
+}
+
+/// The one element of the configuration map. Every field is written alone, in one store.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// [`crate::ABI_VERSION`] of the writer.
+    pub abi: u32,
+    /// Bits of [`node_flag`].
+    pub flags: u32,
+    /// Which copy of the target policies counts, 0 or 1.
+    pub policy_copy: u32,
+    /// Which copy of the rule tables counts, 0 or 1.
+    pub rules_copy: u32,
+    /// Raised after every change of the target map: what CPUs remember of it no longer counts.
+    pub generation: u32,
+    /// Targets per copy (size of the policy table and of the counters).
+    pub targets: u32,
+    /// Source lines minus one (a power of two).
+    pub source_mask: u32,
+    /// Fragment slots minus one (a power of two).
+    pub fragment_mask: u32,
+    /// Hash seeds, random at every boot: a collision cannot be computed from outside.
+    pub seed: [u64; 2],
+    /// Bit `len` is set where the exact map holds timed IPv4 entries shorter than /24.
+    pub wide_lens4: u32,
+    /// Passed packets between two samples minus one (a power of two minus one); `u32::MAX`: none.
+    pub sample_pass_mask: u32,
+    /// The same for dropped packets.
+    pub sample_drop_mask: u32,
+    /// Samples a CPU may take within one tick.
+    pub samples_per_tick: u32,
+    /// Where the fragment time-out lies, in coarse ticks.
+    pub fragment_timeout: u32,
+    /// CPUs in the counter arrays.
+    pub cpus: u32,
+    /// Room to the end of the second line.
+    pub reserved: [u64; 6],
+}
+
+const _: () = assert!(size_of::<Config>() == 128);
+
+/// Words of the failsafe bitmap: 65,536 TCP ports, then as many UDP ports.
+pub const FAILSAFE_WORDS: u32 = 2048;

@@ -1,0 +1,191 @@
+//! Counters per (CPU, target, reason), and the feature counters that detection reads.
+
+/// Reason slots per target; more than there are reasons, so that the list can grow without a new layout.
+pub const REASON_SLOTS: usize = 96;
+
+/// Counter slots per target: one per reason for what happened, one per reason for what would have (observe mode).
+pub const COUNTER_SLOTS: usize = 2 * REASON_SLOTS;
+
+/// Feature slots per target.
+pub const FEATURE_SLOTS: usize = 64;
+
+/// Packets and bytes (whole frames, link header included).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counter {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes of whole frames.
+    pub bytes: u64,
+}
+
+const _: () = assert!(size_of::<Counter>() == 16);
+
+/// Facts that are counted and never judged here: the detectors' raw material. Each packet raises exactly one slot
+/// ([`feature_slot`]); a feature is a sum of slots, so that counting costs one increment whatever the number of facts.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feature {
+    /// TCP SYN without ACK.
+    Syn = 0,
+    /// … without any TCP option.
+    SynNoOptions = 1,
+    /// … that carries data.
+    SynWithData = 2,
+    /// … whose sequence number's low 16 bits are zero.
+    SynSeqLowZero = 3,
+    /// … with window zero.
+    SynWindowZero = 4,
+    /// TCP SYN with ACK.
+    SynAck = 5,
+    /// TCP RST.
+    Rst = 6,
+    /// TCP FIN.
+    Fin = 7,
+    /// TCP, any other.
+    TcpOther = 8,
+    /// UDP.
+    Udp = 9,
+    /// UDP from a port that reflection attacks use.
+    UdpReflection = 10,
+    /// ICMP or ICMPv6.
+    Icmp = 11,
+    /// First or later fragments.
+    Fragment = 12,
+    /// Frames below 100 bytes, TCP SYNs not counted.
+    Small = 13,
+    /// Other IP protocols, and later fragments.
+    OtherProtocol = 14,
+}
+
+/// Kinds of packets in the slots behind the SYN ones.
+pub mod kind {
+    /// SYN with ACK.
+    pub const SYN_ACK: u8 = 0;
+    /// RST.
+    pub const RST: u8 = 1;
+    /// FIN.
+    pub const FIN: u8 = 2;
+    /// Other TCP.
+    pub const TCP: u8 = 3;
+    /// UDP.
+    pub const UDP: u8 = 4;
+    /// UDP from a reflection port.
+    pub const UDP_REFLECTION: u8 = 5;
+    /// ICMP, ICMPv6.
+    pub const ICMP: u8 = 6;
+    /// Everything else, later fragments among it.
+    pub const OTHER: u8 = 7;
+}
+
+/// Facts of a SYN, the low four bits of its slot.
+pub mod syn_fact {
+    /// No TCP option.
+    pub const NO_OPTIONS: u8 = 1;
+    /// Carries data.
+    pub const WITH_DATA: u8 = 2;
+    /// Low 16 bits of the sequence number are zero.
+    pub const SEQ_LOW_ZERO: u8 = 4;
+    /// Window zero.
+    pub const WINDOW_ZERO: u8 = 8;
+}
+
+/// Slot of a SYN with these [`syn_fact`]s.
+#[inline(always)]
+pub const fn syn_slot(facts: u8) -> u8 {
+    facts & 15
+}
+
+/// Slot of any other packet: its [`kind`], whether it is below 100 bytes, whether it is a fragment.
+#[inline(always)]
+pub const fn feature_slot(kind: u8, small: bool, fragment: bool) -> u8 {
+    16 + (kind & 7) * 4 + small as u8 + 2 * fragment as u8
+}
+
+impl Feature {
+    /// Every feature, in the order of their numbers.
+    pub const ALL: [Feature; 15] = [
+        Feature::Syn,
+        Feature::SynNoOptions,
+        Feature::SynWithData,
+        Feature::SynSeqLowZero,
+        Feature::SynWindowZero,
+        Feature::SynAck,
+        Feature::Rst,
+        Feature::Fin,
+        Feature::TcpOther,
+        Feature::Udp,
+        Feature::UdpReflection,
+        Feature::Icmp,
+        Feature::Fragment,
+        Feature::Small,
+        Feature::OtherProtocol,
+    ];
+
+    /// The feature's count from a target's slots.
+    pub fn sum(self, row: &[u64; FEATURE_SLOTS]) -> u64 {
+        let mut total = 0u64;
+        for (slot, n) in row.iter().enumerate() {
+            if self.has(slot as u8) {
+                total = total.wrapping_add(*n);
+            }
+        }
+        total
+    }
+
+    /// Whether packets of this slot have the feature.
+    pub const fn has(self, slot: u8) -> bool {
+        let syn = slot < 16;
+        let kind = if syn { 255 } else { (slot - 16) / 4 };
+        match self {
+            Feature::Syn => syn,
+            Feature::SynNoOptions => syn && slot & syn_fact::NO_OPTIONS != 0,
+            Feature::SynWithData => syn && slot & syn_fact::WITH_DATA != 0,
+            Feature::SynSeqLowZero => syn && slot & syn_fact::SEQ_LOW_ZERO != 0,
+            Feature::SynWindowZero => syn && slot & syn_fact::WINDOW_ZERO != 0,
+            Feature::SynAck => kind == kind::SYN_ACK,
+            Feature::Rst => kind == kind::RST,
+            Feature::Fin => kind == kind::FIN,
+            Feature::TcpOther => kind == kind::TCP,
+            Feature::Udp => kind == kind::UDP || kind == kind::UDP_REFLECTION,
+            Feature::UdpReflection => kind == kind::UDP_REFLECTION,
+            Feature::Icmp => kind == kind::ICMP,
+            Feature::Fragment => !syn && slot & 2 != 0,
+            Feature::Small => !syn && slot & 1 != 0,
+            Feature::OtherProtocol => kind == kind::OTHER,
+        }
+    }
+
+    /// The word used as metric label and in JSON.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Feature::Syn => "syn",
+            Feature::SynNoOptions => "syn_no_options",
+            Feature::SynWithData => "syn_with_data",
+            Feature::SynSeqLowZero => "syn_seq_low_zero",
+            Feature::SynWindowZero => "syn_window_zero",
+            Feature::SynAck => "syn_ack",
+            Feature::Rst => "rst",
+            Feature::Fin => "fin",
+            Feature::TcpOther => "tcp_other",
+            Feature::Udp => "udp",
+            Feature::UdpReflection => "udp_reflection",
+            Feature::Icmp => "icmp",
+            Feature::Fragment => "fragment",
+            Feature::Small => "small",
+            Feature::OtherProtocol => "other_protocol",
+        }
+    }
+}
+
+/// Index of a counter in the flat array: CPUs outermost, so that no two CPUs write one cache line.
+#[inline(always)]
+pub const fn counter_index(cpu: u32, targets: u32, target: u32, would: bool, reason: u8) -> u32 {
+    (cpu * targets + target) * COUNTER_SLOTS as u32 + if would { REASON_SLOTS as u32 } else { 0 } + reason as u32
+}
+
+/// Index of a target's first feature in the flat array of features.
+#[inline(always)]
+pub const fn feature_index(cpu: u32, targets: u32, target: u32, feature: u8) -> u32 {
+    (cpu * targets + target) * FEATURE_SLOTS as u32 + feature as u32
+}

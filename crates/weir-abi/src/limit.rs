@@ -1,0 +1,83 @@
+//! Rate limits as GCRA times (ITU-T I.371; the "theoretical arrival time" form of a leaky bucket) in shared cells.
+//!
+//! A cell holds the time at which its bucket will be empty again. It conforms while that time is at most `window` ahead of
+//! now. The clock is the kernel's tick (`jiffies64`): reading it costs nothing, a nanosecond clock costs about 36 ns.
+
+use crate::{Cell32, Cell64};
+
+/// Source cells count time in units of 2^-14 tick (0.24 µs at 250 Hz) and wrap after 2^18 ticks (17 minutes at 250 Hz).
+pub const SOURCE_UNIT_SHIFT: u32 = 14;
+
+/// Target cells count time in units of 2^-32 tick, wide enough for any rate.
+pub const TARGET_UNIT_SHIFT: u32 = 32;
+
+/// Byte costs are fixed point with this many fraction bits, per byte.
+pub const BYTE_COST_SHIFT: u32 = 16;
+
+/// The longest burst window of a source limit, in ticks: far below half of the wrap.
+pub const MAX_SOURCE_WINDOW_TICKS: u64 = 1 << 16;
+
+/// One limit, ready for the packet path: no division there.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limit {
+    /// Cell units a packet costs, or a byte costs in [`BYTE_COST_SHIFT`] fixed point; 0: no limit.
+    pub cost: u64,
+    /// How far ahead of now a cell may be: the burst, in cell units.
+    pub window: u64,
+}
+
+/// The three dimensions of a limit.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Packets.
+    pub packets: Limit,
+    /// Bytes of whole frames.
+    pub bytes: Limit,
+    /// TCP SYNs without ACK: new connections.
+    pub syns: Limit,
+}
+
+impl Limits {
+    /// Whether any dimension is limited.
+    #[inline(always)]
+    pub const fn any(&self) -> bool {
+        self.packets.cost | self.bytes.cost | self.syns.cost != 0
+    }
+}
+
+/// Cells of one hash line. The packet cells fill the first cache line together with the room for fingerprints of what proved
+/// itself; SYN and byte cells are in the neighbouring line, touched only by packets that need them.
+#[repr(C, align(128))]
+#[derive(Debug)]
+pub struct SourceLine {
+    /// Two of these eight count a key's packets.
+    pub packets: [Cell32; 8],
+    /// Fingerprints of verified sources and known flows; nothing unproven may write here.
+    pub known: [Cell32; 8],
+    /// Two of these eight count a key's new connections.
+    pub syns: [Cell32; 8],
+    /// Two of these eight count a key's bytes.
+    pub bytes: [Cell32; 8],
+}
+
+const _: () = assert!(size_of::<SourceLine>() == 128);
+
+/// A target's own cells: packets, bytes, new connections, unmatched fragments.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub struct TargetCells {
+    /// Packets.
+    pub packets: Cell64,
+    /// Bytes.
+    pub bytes: Cell64,
+    /// New connections.
+    pub syns: Cell64,
+    /// Later fragments whose first fragment was not seen.
+    pub fragments: Cell64,
+    /// Room to the end of the line.
+    pub reserved: [Cell64; 4],
+}
+
+const _: () = assert!(size_of::<TargetCells>() == 64);

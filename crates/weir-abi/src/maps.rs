@@ -1,0 +1,54 @@
+//! Names and default sizes of the maps, shared by the kernel program, the loader and `bpftool` users.
+
+/// One [`crate::Config`].
+pub const CONFIG: &str = "CONFIG";
+/// Two bits per IPv4 /24.
+pub const SLOTS4: &str = "SLOTS4";
+/// IPv4 /24 number to [`crate::Part4`].
+pub const PARTS4: &str = "PARTS4";
+/// Two bits per IPv6 /27.
+pub const SLOTS6: &str = "SLOTS6";
+/// IPv6 slot (or list + [`SCOPED_LENGTHS_BASE`]) to [`crate::Lengths6`].
+pub const LENGTHS: &str = "LENGTHS";
+/// [`crate::PrefixKey`] to [`crate::PrefixEntry`].
+pub const PREFIXES: &str = "PREFIXES";
+/// Bitmap of failsafe ports.
+pub const FAILSAFE: &str = "FAILSAFE";
+/// [`crate::TargetKey`] to target id.
+pub const TARGETS: &str = "TARGETS";
+/// Two copies of [`crate::TargetPolicy`] per target.
+pub const POLICIES: &str = "POLICIES";
+/// [`crate::SourceLine`]s of source limits.
+pub const SOURCES: &str = "SOURCES";
+/// [`crate::SourceLine`]s of source prefix limits.
+pub const SOURCE_PREFIXES: &str = "SOURCE_PREFIXES";
+/// [`crate::TargetCells`] per target.
+pub const TARGET_CELLS: &str = "TARGET_CELLS";
+/// [`crate::FragmentSlot`]s.
+pub const FRAGMENTS: &str = "FRAGMENTS";
+/// Two copies of [`crate::RuleTables`].
+pub const RULES: &str = "RULES";
+/// [`crate::Counter`]s, see [`crate::counters::counter_index`].
+pub const COUNTERS: &str = "COUNTERS";
+/// Feature counts, see [`crate::counters::feature_index`].
+pub const FEATURES: &str = "FEATURES";
+/// [`crate::Counter`]s per (CPU, rule slot).
+pub const RULE_COUNTERS: &str = "RULE_COUNTERS";
+/// Ring buffer of [`crate::Sample`]s.
+pub const SAMPLES: &str = "SAMPLES";
+
+/// Every map that is pinned, in the order of their creation.
+pub const PINNED: [&str; 18] = [
+    CONFIG, SLOTS4, PARTS4, SLOTS6, LENGTHS, PREFIXES, FAILSAFE, TARGETS, POLICIES, SOURCES, SOURCE_PREFIXES, TARGET_CELLS,
+    FRAGMENTS, RULES, COUNTERS, FEATURES, RULE_COUNTERS, SAMPLES,
+];
+
+/// Keys of [`LENGTHS`] from here on are scoped lists: base + 2 × list + (1 for IPv6, 0 for IPv4).
+pub const SCOPED_LENGTHS_BASE: u32 = 1 << 25;
+
+/// Default number of targets.
+pub const DEFAULT_TARGETS: u32 = 256;
+/// Default number of source lines (128 bytes each, the hot half is 64).
+pub const DEFAULT_SOURCE_LINES: u32 = 1 << 15;
+/// Default number of fragment slots.
+pub const DEFAULT_FRAGMENT_SLOTS: u32 = 1 << 14;

@@ -1,0 +1,90 @@
+//! What one target asks for, ready for the packet path.
+
+use crate::limit::{Limit, Limits};
+
+/// Flags of a [`TargetPolicy`].
+pub mod flag {
+    /// Drop what is to be dropped; without it, count what would have been.
+    pub const ENFORCE: u32 = 1 << 0;
+    /// Refuse impossible TCP flag combinations.
+    pub const TCP_FLAGS: u32 = 1 << 1;
+    /// Refuse packets whose source equals their destination.
+    pub const LAND: u32 = 1 << 2;
+    /// Refuse sources that cannot be a sender's address.
+    pub const BOGONS: u32 = 1 << 3;
+    /// Refuse UDP from reflection ports.
+    pub const REFLECTION: u32 = 1 << 4;
+    /// Refuse IP protocols that the target does not serve.
+    pub const PROTOCOLS: u32 = 1 << 5;
+    /// Refuse port zero.
+    pub const PORT_ZERO: u32 = 1 << 6;
+    /// Follow fragments: the first one decides for the rest.
+    pub const FRAGMENTS_TRACK: u32 = 1 << 7;
+    /// Refuse every fragment.
+    pub const FRAGMENTS_DROP: u32 = 1 << 8;
+    /// All hygiene filters that are safe for every service.
+    pub const HYGIENE: u32 = TCP_FLAGS | LAND | PORT_ZERO | FRAGMENTS_TRACK;
+}
+
+/// One target's policy. Two copies of the table exist; the configuration block says which one counts.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TargetPolicy {
+    /// Bits of [`flag`].
+    pub flags: u32,
+    /// The target's own allow and deny list, 0: none.
+    pub list: u16,
+    /// Always zero.
+    pub pad: u16,
+    /// Slots of the rule tables that may match packets of this target.
+    pub rules: u64,
+    /// IP protocols served, one bit each (with [`flag::PROTOCOLS`]).
+    pub served: [u64; 4],
+    /// Limits of one source address.
+    pub source: Limits,
+    /// Limits of one source /24 or /48.
+    pub prefix: Limits,
+    /// Limits of the target as a whole.
+    pub target: Limits,
+    /// Later fragments whose first fragment was not seen.
+    pub fragments: Limit,
+    /// Mixed into the source hash: targets of one policy share a source's cells.
+    pub limit_key: u64,
+    /// Room to the end of the line.
+    pub reserved: [u64; 5],
+}
+
+const _: () = assert!(size_of::<TargetPolicy>() == 256);
+
+impl TargetPolicy {
+    /// A policy that asks for nothing.
+    pub const NONE: Self = {
+        const OFF: Limit = Limit { cost: 0, window: 0 };
+        const NO: Limits = Limits { packets: OFF, bytes: OFF, syns: OFF };
+        Self {
+            flags: 0,
+            list: 0,
+            pad: 0,
+            rules: 0,
+            served: [0; 4],
+            source: NO,
+            prefix: NO,
+            target: NO,
+            fragments: OFF,
+            limit_key: 0,
+            reserved: [0; 5],
+        }
+    };
+
+    /// Whether the flag is set.
+    #[inline(always)]
+    pub const fn has(&self, flag: u32) -> bool {
+        self.flags & flag != 0
+    }
+}
+
+impl Default for TargetPolicy {
+    fn default() -> Self {
+        Self::NONE
+    }
+}

@@ -1,0 +1,111 @@
+//! Listening: a unix socket that only its owner can open, and loopback.
+
+use std::fs;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+
+use super::error::Refused;
+
+/// Why the agent cannot listen.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Another agent answers there.
+    #[error("another agent is listening on {0}: stop it first, or give this one another --socket and --pin-dir")]
+    Running(PathBuf),
+    /// The socket cannot be made.
+    #[error("cannot listen on {path}: {source}; check the directory and its rights, or choose another with --socket")]
+    Socket {
+        /// The path.
+        path: PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// The address is not loopback.
+    #[error("will not listen on {0}: the API has neither TLS nor a password, so only loopback addresses such as 127.0.0.1 are possible")]
+    NotLoopback(SocketAddr),
+    /// The port cannot be had.
+    #[error("cannot listen on {address}: {source}; choose another port with --listen")]
+    Port {
+        /// The address.
+        address: SocketAddr,
+        /// The system's word.
+        source: io::Error,
+    },
+}
+
+/// A place to listen on, taken before the packet path is touched.
+pub enum Listener {
+    /// The unix socket, and where it lies.
+    Unix(UnixListener, PathBuf),
+    /// Loopback.
+    Tcp(TcpListener),
+}
+
+impl Listener {
+    /// The unix socket, mode 0600. One that nobody answers on is replaced; it appears with its mode set.
+    pub async fn unix(path: &Path) -> Result<Self, ListenError> {
+        if UnixStream::connect(path).await.is_ok() {
+            return Err(ListenError::Running(path.to_path_buf()));
+        }
+        let bind = || -> io::Result<UnixListener> {
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            let mut name = path.file_name().unwrap_or_default().to_owned();
+            name.push(format!(".{}", std::process::id()));
+            let fresh = path.with_file_name(name);
+            let _ = fs::remove_file(&fresh);
+            let listener = UnixListener::bind(&fresh)?;
+            fs::set_permissions(&fresh, fs::Permissions::from_mode(0o600))?;
+            fs::rename(&fresh, path)?;
+            Ok(listener)
+        };
+        let listener = bind().map_err(|source| ListenError::Socket { path: path.to_path_buf(), source })?;
+        Ok(Listener::Unix(listener, path.to_path_buf()))
+    }
+
+    /// A loopback address.
+    pub async fn tcp(address: SocketAddr) -> Result<Self, ListenError> {
+        if !address.ip().is_loopback() {
+            return Err(ListenError::NotLoopback(address));
+        }
+        let listener = TcpListener::bind(address).await.map_err(|source| ListenError::Port { address, source })?;
+        Ok(Listener::Tcp(listener))
+    }
+
+    /// Serves until `stop` comes.
+    pub async fn serve(self, router: Router, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        match self {
+            Listener::Unix(listener, path) => {
+                let served = axum::serve(listener, router).with_graceful_shutdown(stop).await;
+                let _ = fs::remove_file(path);
+                served
+            }
+            Listener::Tcp(listener) => axum::serve(listener, router).with_graceful_shutdown(stop).await,
+        }
+    }
+}
+
+/// Refuses requests that a browser was led to by a foreign name (DNS rebinding).
+pub(super) async fn local_host_only(request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or_default();
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    if name == "localhost" || address.is_ok_and(|ip| ip.is_loopback()) {
+        return next.run(request).await;
+    }
+    let message = format!("`{host}` is not this host's own name for itself: use 127.0.0.1 or localhost");
+    Refused(StatusCode::FORBIDDEN, message).into_response()
+}

@@ -1,0 +1,93 @@
+//! The seam to the kernel: what the agent asks of a packet path. Two implementations, the kernel's and one in memory.
+
+use std::time::Duration;
+
+use weir_abi::{Counter, Feature, Reason, Sample};
+use weir_policy::image::TableImage;
+
+/// A packet path that is attached and counts.
+pub trait Datapath: Send {
+    /// Puts tables in force. The difference to what is in force is found and written; packets go on meanwhile.
+    fn apply(&mut self, image: &TableImage) -> Result<ApplyReport, DatapathError>;
+
+    /// Sums over CPUs of what ever counted: target, whether it only would have happened, reason.
+    fn counters(&mut self) -> Result<Vec<(u32, bool, Reason, Counter)>, DatapathError>;
+
+    /// Packets with a feature, by target.
+    fn features(&mut self) -> Result<Vec<(u32, Feature, u64)>, DatapathError>;
+
+    /// What each slot of the rule tables matched.
+    fn rule_counters(&mut self) -> Result<Vec<(u32, Counter)>, DatapathError>;
+
+    /// Moves waiting samples to the end of `out`, and says how many were lost since the last call.
+    fn poll_samples(&mut self, out: &mut Vec<Sample>) -> Result<u64, DatapathError>;
+
+    /// One of `mask + 1` packets is sampled, of those passed and of those dropped; `u32::MAX`: none.
+    fn set_sampling(&mut self, pass_mask: u32, drop_mask: u32) -> Result<(), DatapathError>;
+
+    /// Where it is attached.
+    fn attachments(&self) -> Vec<Attachment>;
+
+    /// How full the maps are.
+    fn maps(&self) -> Vec<MapUse>;
+
+    /// Ticks per second of the kernel's clock for expiry times.
+    fn tick_hz(&self) -> u32;
+
+    /// That clock now.
+    fn now_ticks(&self) -> u64;
+
+    /// Detaches and removes everything, and says what. Dropping the value instead leaves the kernel enforcing.
+    fn detach(self: Box<Self>) -> Result<Vec<String>, DatapathError>;
+}
+
+/// What the kernel refused; the text names the cause and the likely fix.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct DatapathError(pub String);
+
+/// What applying tables came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ApplyReport {
+    /// Map elements written or removed.
+    pub changes: u64,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// How a program is attached, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// XDP in the driver.
+    NativeXdp,
+    /// Traffic control.
+    Tcx,
+    /// XDP behind the socket buffer, only when asked for.
+    GenericXdp,
+}
+
+/// One interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// Its name.
+    pub interface: String,
+    /// The hook in use.
+    pub hook: Hook,
+    /// Why this hook and not a better one.
+    pub reason: String,
+    /// Whether the program was there already, from an agent before this one.
+    pub adopted: bool,
+    /// Other programs on the same hook, left alone.
+    pub foreign: Vec<String>,
+}
+
+/// How full a map is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MapUse {
+    /// Its name.
+    pub name: String,
+    /// Elements in use.
+    pub entries: u64,
+    /// Elements it can hold.
+    pub capacity: u64,
+}

@@ -1,0 +1,180 @@
+//! The one owner of the packet path: everything that changes it goes through here, one thing at a time.
+//!
+//! [`Engine`] is a plain struct fed with events and a clock, so that tests need neither threads nor time. [`run`] drives
+//! it from a thread of its own: putting a large policy in force must not hold up the API.
+
+mod command;
+mod entries;
+mod policy;
+mod seconds;
+mod thread;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use ipnet::IpNet;
+use weir_abi::Sample;
+use weir_api::local::Explanation;
+use weir_api::problem::Problem;
+use weir_api::spec::Mode;
+use weir_api::to_policy::Clock;
+use weir_policy::image::TableImage;
+use weir_policy::model::Policy;
+
+use crate::datapath::Datapath;
+use crate::entries::{Entries, EntriesError};
+use crate::explain::explain;
+use crate::host::Host;
+use crate::ids::Ids;
+use crate::policy::LastGood;
+use crate::tables;
+use crate::view::{PolicyView, View};
+
+pub use command::{Handle, Refusal};
+pub use thread::run;
+
+/// What does not change while the agent runs.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The policy directory or file; none: no policy but runtime entries.
+    pub policy: Option<PathBuf>,
+    /// `--mode`: overrides every policy's own mode, and the node's.
+    pub mode: Option<Mode>,
+    /// Sources that no list may block, beside the host's own.
+    pub never_block: Vec<IpNet>,
+    /// Where runtime entries and the last good policy are kept.
+    pub state_dir: PathBuf,
+}
+
+/// One moment on both clocks of user space.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// For people and files.
+    pub wall: SystemTime,
+    /// For rates.
+    pub steady: Instant,
+}
+
+impl Now {
+    /// Now.
+    pub fn read() -> Self {
+        Self { wall: SystemTime::now(), steady: Instant::now() }
+    }
+}
+
+/// Why the agent cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Runtime entries cannot be kept.
+    #[error(transparent)]
+    Entries(#[from] EntriesError),
+    /// The policy is refused and there is no earlier one.
+    #[error("the policy is refused, and there is no earlier one to fall back to:\n{}", lines(.0))]
+    Policy(Vec<Problem>),
+    /// The kernel refuses the tables.
+    #[error(transparent)]
+    Datapath(#[from] crate::datapath::DatapathError),
+}
+
+fn lines(problems: &[Problem]) -> String {
+    problems.iter().map(|p| format!("  {p}")).collect::<Vec<_>>().join("\n")
+}
+
+/// The owner.
+pub struct Engine {
+    datapath: Box<dyn Datapath>,
+    settings: Settings,
+    host: Host,
+    entries: Entries,
+    last_good: LastGood,
+    view: Arc<View>,
+    base: Base,
+    /// The tables in force (at the start only their ids, from an agent before this one), and the tick from which they may
+    /// be behind the policy.
+    image: Option<TableImage>,
+    exact_until: Option<u64>,
+    ids: Ids,
+    /// Where samples land before they are shown.
+    samples: Vec<Sample>,
+    seconds: seconds::Seconds,
+}
+
+/// The policy of the files and the never-block set, as it is kept for the next compilation.
+#[derive(Clone, Debug, Default)]
+struct Base {
+    policy: Policy,
+    /// The same without its lists, for readers.
+    shown: Arc<Policy>,
+    warnings: Vec<Problem>,
+    files: Vec<String>,
+    objects: u64,
+}
+
+impl Engine {
+    /// Reads the runtime entries. Nothing is in force until [`Self::load`] has put a policy there.
+    pub fn new(datapath: Box<dyn Datapath>, settings: Settings, host: Host, now: Now) -> Result<Self, StartError> {
+        let (entries, notes) = Entries::load(&settings.state_dir, now.wall)?;
+        for note in notes {
+            tracing::warn!(note, "runtime entries");
+        }
+        let ids = Ids::load(&settings.state_dir);
+        let image = tables::remembered(ids.names(), clock(&*datapath, now));
+        let view = PolicyView {
+            generation: 0,
+            mode: settings.mode.unwrap_or_default(),
+            forced: settings.mode.is_some(),
+            directory: settings.policy.clone(),
+            files: Vec::new(),
+            objects: 0,
+            applied: None,
+            apply_time: std::time::Duration::ZERO,
+            changes: 0,
+            stale: false,
+            errors: Vec::new(),
+            warnings: Vec::new(),
+            policy: Arc::default(),
+            entries: Vec::new(),
+            names: Arc::default(),
+            prefixes: 0,
+            slots: Vec::new(),
+            clock: clock(&*datapath, now),
+            attachments: datapath.attachments(),
+        };
+        Ok(Self {
+            last_good: LastGood::new(&settings.state_dir),
+            view: Arc::new(View::new(view, now.wall)),
+            base: Base::default(),
+            image,
+            exact_until: None,
+            ids,
+            samples: Vec::new(),
+            seconds: seconds::Seconds::new(now),
+            datapath,
+            settings,
+            host,
+            entries,
+        })
+    }
+
+    /// What readers see.
+    pub fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view)
+    }
+
+    /// Everything that touches an address.
+    pub fn explain(&self, ip: IpAddr, now: Now) -> Explanation {
+        explain(ip, &self.base.policy, &self.view.policy(), &self.view.recent(), now)
+    }
+
+    /// Detaches and removes everything.
+    pub fn detach(self) -> Result<Vec<String>, crate::datapath::DatapathError> {
+        self.datapath.detach()
+    }
+}
+
+/// Relates the kernel's tick to the wall clock.
+fn clock(datapath: &dyn Datapath, now: Now) -> Clock {
+    Clock { now: now.wall, ticks: datapath.now_ticks(), hz: datapath.tick_hz() }
+}

@@ -1,0 +1,94 @@
+//! What happens without being asked: samples are fetched, counters read, ended entries cleared away.
+
+use std::time::{Duration, Instant};
+
+use weir_api::local::Totals;
+
+use super::{Engine, Now};
+use crate::sampling::Rates;
+use crate::traffic::Traffic;
+
+/// How often samples are fetched.
+pub(super) const POLL: Duration = Duration::from_millis(100);
+/// How often counters are read.
+const READ: Duration = Duration::from_secs(1);
+/// How often ended entries are cleared away; the kernel has stopped minding them by itself.
+const CLEAR: Duration = Duration::from_secs(10);
+
+/// When things happened last.
+#[derive(Debug)]
+pub(super) struct Seconds {
+    read: Instant,
+    cleared: Instant,
+    rates: Rates,
+    /// Whether the last reading failed: a lasting fault is told once.
+    failing: bool,
+}
+
+impl Seconds {
+    pub fn new(now: Now) -> Self {
+        Self { read: now.steady, cleared: now.steady, rates: Rates::default(), failing: false }
+    }
+}
+
+impl Engine {
+    /// To be called every [`POLL`] or so.
+    pub fn tick(&mut self, now: Now) {
+        let mut result = self.fetch_samples(now);
+        if now.steady.saturating_duration_since(self.seconds.read) >= READ {
+            self.seconds.read = now.steady;
+            result = result.and_then(|()| self.read_counters(now));
+        }
+        match result {
+            Ok(()) => self.seconds.failing = false,
+            Err(e) if !self.seconds.failing => {
+                self.seconds.failing = true;
+                tracing::error!(error = %e, "cannot read the packet path");
+            }
+            Err(_) => {}
+        }
+        if now.steady.saturating_duration_since(self.seconds.cleared) >= CLEAR {
+            self.seconds.cleared = now.steady;
+            self.clear_ended(now);
+        }
+    }
+
+    fn fetch_samples(&mut self, now: Now) -> Result<(), crate::datapath::DatapathError> {
+        let lost = self.datapath.poll_samples(&mut self.samples)?;
+        self.view.recent().extend(now.wall, &self.samples, lost);
+        self.samples.clear();
+        Ok(())
+    }
+
+    /// Reads the counters and adapts the sampling to what they say.
+    pub(super) fn read_counters(&mut self, now: Now) -> Result<(), crate::datapath::DatapathError> {
+        let mut traffic = Traffic::read(&mut *self.datapath, now.steady, &self.view.traffic())?;
+        let Totals { passed_packets_per_s, dropped_packets_per_s, would_drop_packets_per_s, .. } = traffic.totals();
+        let rates = self.seconds.rates.adapt(passed_packets_per_s, dropped_packets_per_s + would_drop_packets_per_s);
+        if rates != self.seconds.rates {
+            self.datapath.set_sampling(rates.pass_mask, rates.drop_mask)?;
+            self.seconds.rates = rates;
+        }
+        traffic.sampling = rates;
+        self.view.set_traffic(traffic);
+        Ok(())
+    }
+
+    /// Sampling as it is to be at the start.
+    pub(super) fn start_sampling(&mut self) -> Result<(), crate::datapath::DatapathError> {
+        let rates = self.seconds.rates;
+        self.datapath.set_sampling(rates.pass_mask, rates.drop_mask)
+    }
+
+    fn clear_ended(&mut self, now: Now) {
+        let ended = self.entries.expire(now.wall);
+        if ended && let Err(e) = self.entries.save() {
+            tracing::warn!(error = %e, "ended entries stay in the state directory until the next change");
+        }
+        if (ended || self.tables_are_behind())
+            && let Err(e) = self.apply(now)
+        {
+            tracing::error!(error = e, "ended entries stay in the tables, where they have no effect");
+        }
+    }
+}

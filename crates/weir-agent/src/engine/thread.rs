@@ -1,0 +1,41 @@
+//! The engine's thread.
+
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use super::command::Command;
+use super::seconds::POLL;
+use super::{Engine, Handle, Now, Refusal};
+
+/// Starts the thread. It ends when it is told to stop, when everything is detached, or when nobody holds a handle.
+pub fn run(engine: Engine) -> std::io::Result<(Handle, JoinHandle<()>)> {
+    let (sender, receiver) = mpsc::channel();
+    let thread = thread::Builder::new().name("weir-engine".into()).spawn(move || work(engine, &receiver))?;
+    Ok((Handle(sender), thread))
+}
+
+fn work(mut engine: Engine, commands: &mpsc::Receiver<Command>) {
+    let mut next = Instant::now();
+    loop {
+        match commands.recv_timeout(next.saturating_duration_since(Instant::now())) {
+            Ok(Command::Policy(loaded)) => engine.reload(loaded, Now::read()),
+            Ok(Command::Host(host)) => engine.set_host(host, Now::read()),
+            // Who asked may have given up waiting; the answer then goes nowhere.
+            Ok(Command::Put(action, entry, reply)) => drop(reply.send(engine.put(action, entry, Now::read()))),
+            Ok(Command::Remove(action, cidr, reply)) => drop(reply.send(engine.remove(action, cidr, Now::read()))),
+            Ok(Command::Explain(ip, reply)) => drop(reply.send(Ok(engine.explain(ip, Now::read())))),
+            Ok(Command::Detach(reply)) => {
+                let removed = engine.detach().map_err(|e| Refusal::Failed(e.to_string()));
+                return drop(reply.send(removed));
+            }
+            Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        let now = Now::read();
+        if now.steady >= next {
+            engine.tick(now);
+            next = now.steady + POLL;
+        }
+    }
+}

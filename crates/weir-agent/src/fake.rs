@@ -1,0 +1,104 @@
+//! A packet path in memory, for tests: it keeps the tables it is given and counts what it is told.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use weir_abi::{Counter, Feature, Reason, Sample};
+use weir_policy::image::TableImage;
+
+use crate::datapath::{ApplyReport, Attachment, Datapath, DatapathError, Hook, MapUse};
+
+/// What the test sees and sets.
+#[derive(Debug, Default)]
+pub struct State {
+    /// The tables in force.
+    pub image: Option<TableImage>,
+    /// How often tables were put in force.
+    pub applied: u64,
+    /// What applying says from now on.
+    pub refuse: Option<String>,
+    /// What the counters say.
+    pub counters: Vec<(u32, bool, Reason, Counter)>,
+    /// What the features say.
+    pub features: Vec<(u32, Feature, u64)>,
+    /// Samples to be fetched.
+    pub samples: Vec<Sample>,
+    /// Masks that were set last.
+    pub sampling: Option<(u32, u32)>,
+    /// The kernel's tick.
+    pub ticks: u64,
+    /// Whether everything was removed.
+    pub detached: bool,
+}
+
+/// The packet path; clones share their state.
+#[derive(Clone, Debug, Default)]
+pub struct Fake(Arc<Mutex<State>>);
+
+impl Fake {
+    /// The state.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Datapath for Fake {
+    fn apply(&mut self, image: &TableImage) -> Result<ApplyReport, DatapathError> {
+        let mut state = self.state();
+        if let Some(why) = &state.refuse {
+            return Err(DatapathError(why.clone()));
+        }
+        state.image = Some(image.clone());
+        state.applied += 1;
+        Ok(ApplyReport { changes: 1, elapsed: Duration::from_millis(1) })
+    }
+
+    fn counters(&mut self) -> Result<Vec<(u32, bool, Reason, Counter)>, DatapathError> {
+        Ok(self.state().counters.clone())
+    }
+
+    fn features(&mut self) -> Result<Vec<(u32, Feature, u64)>, DatapathError> {
+        Ok(self.state().features.clone())
+    }
+
+    fn rule_counters(&mut self) -> Result<Vec<(u32, Counter)>, DatapathError> {
+        Ok(Vec::new())
+    }
+
+    fn poll_samples(&mut self, out: &mut Vec<Sample>) -> Result<u64, DatapathError> {
+        out.append(&mut self.state().samples);
+        Ok(0)
+    }
+
+    fn set_sampling(&mut self, pass_mask: u32, drop_mask: u32) -> Result<(), DatapathError> {
+        self.state().sampling = Some((pass_mask, drop_mask));
+        Ok(())
+    }
+
+    fn attachments(&self) -> Vec<Attachment> {
+        vec![Attachment {
+            interface: "eth0".into(),
+            hook: Hook::NativeXdp,
+            reason: "the driver supports it".into(),
+            adopted: false,
+            foreign: vec!["xdp_lb (id 7)".into()],
+        }]
+    }
+
+    fn maps(&self) -> Vec<MapUse> {
+        vec![MapUse { name: "PREFIXES".into(), entries: 3, capacity: 1024 }]
+    }
+
+    fn tick_hz(&self) -> u32 {
+        250
+    }
+
+    fn now_ticks(&self) -> u64 {
+        self.state().ticks
+    }
+
+    fn detach(self: Box<Self>) -> Result<Vec<String>, DatapathError> {
+        self.state().detached = true;
+        Ok(vec!["program on eth0".into()])
+    }
+}

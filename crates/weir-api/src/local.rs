@@ -1,0 +1,27 @@
+//! The agent's HTTP API under `/api/v1`: what it answers and what it takes. JSON, field names in snake_case, stable.
+//!
+//! | path | methods | type |
+//! |---|---|---|
+//! | `status` | GET | [`Status`] |
+//! | `counters` | GET | list of [`CounterRow`] |
+//! | `targets` | GET | list of [`TargetRow`] |
+//! | `rules` | GET | list of [`RuleRow`] |
+//! | `policy` | GET | [`PolicyStatus`] |
+//! | `samples` | GET | list of [`SampleRow`] |
+//! | `explain/{address}` | GET | [`Explanation`] |
+//! | `blocks`, `allows` | GET, POST ([`NewEntry`]), DELETE (`?cidr=`) | [`EntryRow`]s |
+//! | `detach` | POST | [`Detached`] |
+//!
+//! A refusal is an [`ApiError`] with a 4xx or 5xx status.
+
+mod counters;
+mod entries;
+mod explain;
+mod samples;
+mod status;
+
+pub use counters::{CounterRow, FeatureRow, RuleRow, TargetRow, Verdict};
+pub use entries::{Applied, EntryAction, EntryOrigin, EntryRow, NewEntry};
+pub use explain::{Explanation, LimitRow, ListHit, ListKind, Outcome, SeenRow};
+pub use samples::SampleRow;
+pub use status::{ApiError, AttachmentRow, Detached, FindingRow, Hook, NodeMode, PolicyStatus, Status, Totals};

@@ -1,0 +1,23 @@
+//! The packet decision, one source for the kernel, the simulator and the tests.
+//!
+//! [`process`] takes a frame and an [`Env`] and answers with a verdict. The order of the decision is `judge`'s order of calls;
+//! each step is a file. Nothing here allocates, panics, reads a clock or holds state: tables, time and counters are [`Env`]'s.
+#![no_std]
+#![forbid(unsafe_code)]
+
+pub mod env;
+pub mod features;
+pub mod fragments;
+pub mod hash;
+pub mod hygiene;
+pub mod limits;
+pub mod lists;
+pub mod matching;
+
+mod judge;
+mod process;
+pub mod targets;
+
+pub use env::Env;
+pub use judge::{judge, Decision};
+pub use process::{process, Outcome};

@@ -1,0 +1,175 @@
+//! Step 8: rate limits by GCRA (ITU-T I.371) in cells of a count-min sketch whose rows share one cache line.
+//!
+//! A key's hash picks a line and two of its eight cells; the smaller one decides (Cormode and Muthukrishnan, 2005) and only what
+//! is behind is raised (conservative update). Nothing is inserted and nothing evicted: a random source costs one cache miss.
+//!
+//! **Bound.** With `L` lines, a key under its limit can be held back by others only when both of its cells are held high by
+//! them. One other key over its limit does so with probability 1 / (28 L); `n` random sources of `r` packets per second in all
+//! add `2 r / (8 L)` packets per second to each cell.
+
+
+use weir_abi::limit::{Limit, Limits, BYTE_COST_SHIFT, SOURCE_UNIT_SHIFT, TARGET_UNIT_SHIFT};
+use weir_abi::{Addr, Cell32, Cell64, Config, Reason, SourceLine, TargetPolicy};
+
+use crate::hash::hash2;
+use crate::Env;
+
+/// What of a packet the limits count.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    /// Frame length in bytes.
+    pub bytes: u32,
+    /// It asks for a new connection.
+    pub syn: bool,
+}
+
+/// The first limit that the packet exceeds. What an earlier limit admitted stays charged.
+#[inline(always)]
+pub fn check<E: Env>(env: &E, policy: &TargetPolicy, target: u32, src: Addr, load: Load) -> Option<Reason> {
+    let config = env.config();
+    if policy.source.any() {
+        let h = hash2(source_key(src), policy.limit_key, &config.seed);
+        if let Some(line) = env.source(line_of(h, config)) {
+            const REASONS: [Reason; 3] = [Reason::SourcePackets, Reason::SourceBytes, Reason::SourceSyns];
+            if let Some(reason) = check_line(env, line, h, &policy.source, load, REASONS) {
+                return Some(reason);
+            }
+        }
+    }
+    if policy.prefix.any() {
+        let h = hash2(prefix_key(src), !policy.limit_key, &config.seed);
+        if let Some(line) = env.source_prefix(line_of(h, config)) {
+            const REASONS: [Reason; 3] = [Reason::PrefixPackets, Reason::PrefixBytes, Reason::PrefixSyns];
+            if let Some(reason) = check_line(env, line, h, &policy.prefix, load, REASONS) {
+                return Some(reason);
+            }
+        }
+    }
+    if policy.target.any() {
+        if let Some(cells) = env.target_cells(target) {
+            let l = &policy.target;
+            if l.packets.cost != 0 && charge64(env, &cells.packets, l.packets.cost, l.packets.window) {
+                return Some(Reason::TargetPackets);
+            }
+            if l.bytes.cost != 0 && charge64(env, &cells.bytes, byte_cost(&l.bytes, load.bytes), l.bytes.window) {
+                return Some(Reason::TargetBytes);
+            }
+            if load.syn && l.syns.cost != 0 && charge64(env, &cells.syns, l.syns.cost, l.syns.window) {
+                return Some(Reason::TargetSyns);
+            }
+        }
+    }
+    None
+}
+
+/// Whether the target's limit of unmatched later fragments is exceeded.
+#[inline(always)]
+pub fn fragments<E: Env>(env: &E, policy: &TargetPolicy, target: u32) -> bool {
+    let limit = &policy.fragments;
+    if limit.cost == 0 {
+        return false;
+    }
+    match env.target_cells(target) {
+        Some(cells) => charge64(env, &cells.fragments, limit.cost, limit.window),
+        None => false,
+    }
+}
+
+/// A source: one IPv4 address, or one IPv6 /64, which is what one subscriber holds and can pick addresses from at will.
+#[inline(always)]
+pub fn source_key(src: Addr) -> u64 {
+    if src.is_v4() { src.lo } else { src.hi }
+}
+
+/// A source prefix: /24 or /48. Shifted words of the two families cannot meet: bit 63 marks IPv6.
+#[inline(always)]
+pub fn prefix_key(src: Addr) -> u64 {
+    if src.is_v4() { (src.lo & 0xffff_ffff) >> 8 } else { 1 << 63 | src.hi >> 16 }
+}
+
+#[inline(always)]
+fn line_of(h: u64, config: &Config) -> u32 {
+    h as u32 & config.source_mask
+}
+
+/// The key's limits in its line. Packet cells are in the line's first half; the other half is touched only when asked for.
+#[inline(always)]
+fn check_line<E: Env>(env: &E, line: &SourceLine, h: u64, limits: &Limits, load: Load, reasons: [Reason; 3]) -> Option<Reason> {
+    let i = (h >> 32) as usize & 7;
+    let j = (i + 1 + (h >> 35) as usize % 7) & 7;
+    let now = (env.tick() << SOURCE_UNIT_SHIFT) as u32;
+    if limits.packets.cost != 0
+        && charge32(env, &line.packets[i], &line.packets[j], now, limits.packets.cost as u32, limits.packets.window as u32)
+    {
+        return Some(reasons[0]);
+    }
+    if limits.bytes.cost != 0 {
+        let cost = byte_cost(&limits.bytes, load.bytes) as u32;
+        if charge32(env, &line.bytes[i], &line.bytes[j], now, cost, limits.bytes.window as u32) {
+            return Some(reasons[1]);
+        }
+    }
+    if load.syn
+        && limits.syns.cost != 0
+        && charge32(env, &line.syns[i], &line.syns[j], now, limits.syns.cost as u32, limits.syns.window as u32)
+    {
+        return Some(reasons[2]);
+    }
+    None
+}
+
+/// What a frame costs in cell units; never nothing.
+#[inline(always)]
+fn byte_cost(limit: &Limit, bytes: u32) -> u64 {
+    (bytes as u64 * limit.cost >> BYTE_COST_SHIFT) + 1
+}
+
+/// How far ahead of now a cell is. Times in the past are idle; times beyond what the limit can write are left over from before
+/// the clock wrapped, or another limit's: idle as well.
+#[inline(always)]
+fn ahead32(cell: u32, now: u32, most: u32) -> u32 {
+    let ahead = cell.wrapping_sub(now);
+    if ahead > most { 0 } else { ahead }
+}
+
+/// Charges a packet to both cells; true when it exceeds the limit. Over the limit nothing is written.
+#[inline(always)]
+fn charge32<E: Env>(env: &E, a: &Cell32, b: &Cell32, now: u32, cost: u32, window: u32) -> bool {
+    let x = ahead32(a.load(), now, window);
+    let y = ahead32(b.load(), now, window);
+    let least = if x < y { x } else { y };
+    let next = least + cost;
+    if next > window {
+        return true;
+    }
+    raise32(env, a, x, next, now);
+    raise32(env, b, y, next, now);
+    false
+}
+
+/// Raises a cell to `next` ahead of now. A busy cell is added to, so that CPUs charging at once lose nothing; an idle one is set.
+#[inline(always)]
+fn raise32<E: Env>(env: &E, cell: &Cell32, ahead: u32, next: u32, now: u32) {
+    if ahead == 0 {
+        cell.store(now.wrapping_add(next));
+    } else if ahead < next {
+        env.add32(cell, next - ahead);
+    }
+}
+
+/// Charges one cell of a target; true when it exceeds the limit.
+#[inline(always)]
+fn charge64<E: Env>(env: &E, cell: &Cell64, cost: u64, window: u64) -> bool {
+    let now = env.tick() << TARGET_UNIT_SHIFT;
+    let held = cell.load().wrapping_sub(now);
+    let ahead = if held > window { 0 } else { held };
+    if ahead + cost > window {
+        return true;
+    }
+    if ahead == 0 {
+        cell.store(now.wrapping_add(cost));
+    } else {
+        env.add64(cell, cost);
+    }
+    false
+}

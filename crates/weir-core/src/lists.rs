@@ -1,0 +1,148 @@
+//! Steps 2 and 3: allow and deny lists, of the node and of a target.
+//!
+//! One load answers for nearly every address. How the tables are made so that the longest prefix wins is `weir-policy`'s business.
+
+use weir_abi::config::node_flag;
+use weir_abi::maps::SCOPED_LENGTHS_BASE;
+use weir_abi::prefix::{slot6, State, LIST_NODE, MAX_LENGTHS, SLOTS6_WORDS, SLOT6_OUTSIDE};
+use weir_abi::{Addr, Lengths6, PrefixEntry, PrefixKey, Reason};
+
+use crate::Env;
+
+/// What a list says, with the rule where the exact map told it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The outcome that ends the decision.
+    pub reason: Reason,
+    /// Identity of the rule, 0 where only user space can tell.
+    pub rule: u32,
+}
+
+/// The node's list.
+#[inline(always)]
+pub fn node<E: Env>(env: &E, src: Addr) -> Option<Listed> {
+    let config = env.config();
+    if src.is_v4() {
+        if config.flags & node_flag::LIST4 == 0 {
+            return None;
+        }
+        return node4(env, src, config.wide_lens4);
+    }
+    if config.flags & node_flag::LIST6 == 0 {
+        return None;
+    }
+    node6(env, src)
+}
+
+/// IPv4: the /24's two bits; only "part" looks further.
+#[inline(always)]
+fn node4<E: Env>(env: &E, src: Addr, wide_lens: u32) -> Option<Listed> {
+    let ip = src.ip4();
+    let number = ip >> 8;
+    let mut state = State::from_bits(env.slots4(number >> 5) >> ((number & 31) * 2));
+    let mut timed = wide_lens;
+    if matches!(state, State::Part) {
+        state = State::None;
+        if let Some(part) = env.part4(number) {
+            let low = ip & 255;
+            state = State::from_bits(part.states[(low >> 5) as usize & 7] >> ((low & 31) * 2));
+            // Bit `len - 24` of the block; bits 24 and up of `timed` stand for the same lengths. Length 32 has its own test.
+            timed |= (part.timed_lens & 0xff) << 24;
+            if part.timed_lens >> 8 & 1 != 0 {
+                if let Some(entry) = live(env, LIST_NODE, src, 128) {
+                    return listed(&entry, LIST_NODE);
+                }
+            }
+        }
+    }
+    if timed != 0 {
+        let mut step = 0;
+        while step < 32 {
+            let len = 31 - step;
+            if timed >> len & 1 != 0 {
+                if let Some(entry) = live(env, LIST_NODE, src, 96 + len as u8) {
+                    return listed(&entry, LIST_NODE);
+                }
+            }
+            step += 1;
+        }
+    }
+    of_state(state, LIST_NODE)
+}
+
+/// IPv6: the /27's two bits; "part" probes the lengths that exist there.
+#[inline(always)]
+fn node6<E: Env>(env: &E, src: Addr) -> Option<Listed> {
+    let slot = slot6(src.hi);
+    if slot != SLOT6_OUTSIDE {
+        let state = State::from_bits(env.slots6((slot >> 5) & (SLOTS6_WORDS - 1)) >> ((slot & 31) * 2));
+        if !matches!(state, State::Part) {
+            return of_state(state, LIST_NODE);
+        }
+    }
+    let lengths = env.lengths(slot)?;
+    probe(env, LIST_NODE, src, lengths)
+}
+
+/// A target's own list.
+#[inline(always)]
+pub fn scoped<E: Env>(env: &E, list: u16, src: Addr) -> Option<Listed> {
+    let key = SCOPED_LENGTHS_BASE + list as u32 * 2 + !src.is_v4() as u32;
+    let lengths = env.lengths(key)?;
+    probe(env, list, src, lengths)
+}
+
+/// Probes the lengths, longest first: the first live entry decides.
+#[inline(always)]
+fn probe<E: Env>(env: &E, list: u16, src: Addr, lengths: &Lengths6) -> Option<Listed> {
+    let mut i = 0;
+    while i < MAX_LENGTHS {
+        if i >= lengths.count as usize {
+            break;
+        }
+        if let Some(entry) = live(env, list, src, lengths.lens[i]) {
+            return listed(&entry, list);
+        }
+        i += 1;
+    }
+    of_state(State::from_bits(lengths.otherwise as u64), list)
+}
+
+/// The entry of exactly this length, unless it has expired.
+#[inline(always)]
+fn live<E: Env>(env: &E, list: u16, src: Addr, len: u8) -> Option<PrefixEntry> {
+    let key = PrefixKey { addr: src.masked(len as u32), list, len, pad: [0; 5] };
+    let entry = env.prefix(&key)?;
+    if entry.expires != 0 && env.tick() >= entry.expires {
+        return None;
+    }
+    Some(*entry)
+}
+
+/// The outcome of an exact entry.
+#[inline(always)]
+fn listed(entry: &PrefixEntry, list: u16) -> Option<Listed> {
+    let reason = match State::from_bits(entry.state as u64) {
+        State::Allow if entry.never_block != 0 => Reason::NeverBlock,
+        State::Allow if list == LIST_NODE => Reason::AllowListed,
+        State::Allow => Reason::AllowScoped,
+        State::Deny if entry.expires != 0 => Reason::Blocked,
+        State::Deny if list == LIST_NODE => Reason::DenyListed,
+        State::Deny => Reason::DenyScoped,
+        State::None | State::Part => return None,
+    };
+    Some(Listed { reason, rule: entry.rule })
+}
+
+/// The outcome of a state that covers the whole block.
+#[inline(always)]
+fn of_state(state: State, list: u16) -> Option<Listed> {
+    let reason = match (state, list == LIST_NODE) {
+        (State::Deny, true) => Reason::DenyListed,
+        (State::Deny, false) => Reason::DenyScoped,
+        (State::Allow, true) => Reason::AllowListed,
+        (State::Allow, false) => Reason::AllowScoped,
+        _ => return None,
+    };
+    Some(Listed { reason, rule: 0 })
+}

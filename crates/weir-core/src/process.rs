@@ -1,0 +1,141 @@
+//! One frame from its first byte to its verdict: parse, judge, count.
+
+use weir_abi::config::node_flag;
+use weir_abi::target::NODE;
+use weir_abi::{Reason, Verdict};
+use weir_wire::ethernet::{self, ethertype};
+use weir_wire::packet::parse_within;
+use weir_wire::{tunnel, Frame, Malformed, Parsed};
+
+use crate::judge::{judge, Decision};
+use crate::Env;
+
+/// What becomes of a frame, and whether it is to be sampled.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// What is done.
+    pub verdict: Verdict,
+    /// Why, and who owns it.
+    pub decision: Decision,
+    /// Take a sample: it stands for this many packets. 0: no sample.
+    pub sample_weight: u32,
+}
+
+/// Decides and counts.
+#[inline(always)]
+pub fn process<F: Frame + Clone, E: Env>(frame: &F, env: &E) -> Outcome {
+    let bytes = frame.len() as u32;
+    let decision = decide(frame, env, bytes);
+    let verdict = if !decision.reason.drops() {
+        Verdict::Pass
+    } else if decision.enforce {
+        Verdict::Drop
+    } else {
+        Verdict::WouldDrop
+    };
+    let would = matches!(verdict, Verdict::WouldDrop);
+    let count = env.count(decision.target, would, decision.reason, bytes);
+    let config = env.config();
+    let mask = if matches!(verdict, Verdict::Pass) { config.sample_pass_mask } else { config.sample_drop_mask };
+    // The first of every kind is sampled, then one in mask + 1: rare reasons are not drowned by a flood.
+    let sample_weight = if mask != u32::MAX && count.wrapping_sub(1) & mask as u64 == 0 { mask + 1 } else { 0 };
+    Outcome { verdict, decision, sample_weight }
+}
+
+/// Tunnels inside each other that are looked into.
+const MAX_TUNNELS: usize = 2;
+
+/// The decision for a frame, before it is counted.
+#[inline(always)]
+fn decide<F: Frame + Clone, E: Env>(frame: &F, env: &E, bytes: u32) -> Decision {
+    let flags = env.config().flags;
+    // An inner packet cannot reach beyond the one that carries it, hence `end`.
+    let (mut at, mut v6, mut end) = match network(frame, flags) {
+        Ok((at, v6)) => (at, v6, frame.len()),
+        Err(reason) => return of_node(env, reason),
+    };
+    let mut depth = 0;
+    loop {
+        let p = match parse_within(frame, at, v6, end) {
+            Parsed::Packet(p) => p,
+            Parsed::Malformed(m) => return of_node(env, of_malformed(m)),
+            _ => return of_node(env, Reason::Unreadable),
+        };
+        if flags & node_flag::TUNNELS != 0 {
+            match tunnel::inner(frame, &p) {
+                Ok(Some(inner)) => {
+                    if depth == MAX_TUNNELS {
+                        return of_node(env, Reason::TunnelTooDeep);
+                    }
+                    depth += 1;
+                    (at, v6, end) = (inner.ip, inner.v6, inner.end);
+                    continue;
+                }
+                Ok(None) => {}
+                Err(m) => return of_node(env, of_malformed(m)),
+            }
+        }
+        // From here on the verifier walks one path, not one for every way through the parser.
+        let frame = frame.refreshed();
+        return judge(&frame, env, &p.blurred(&frame), frame.blur64(bytes as u64) as u32);
+    }
+}
+
+/// Where the IP header is and which family it has, or why there is none.
+#[inline(always)]
+fn network<F: Frame>(frame: &F, flags: u32) -> Result<(usize, bool), Reason> {
+    if flags & node_flag::NO_LINK != 0 {
+        return match frame.u8(0) {
+            Some(b) if b >> 4 == 4 => Ok((0, false)),
+            Some(b) if b >> 4 == 6 => Ok((0, true)),
+            _ => Err(Reason::NotForUs),
+        };
+    }
+    let link = match ethernet::parse(frame, 0) {
+        Ok(Some(link)) => link,
+        Ok(None) => return Err(Reason::Unreadable),
+        Err(m) => return Err(of_malformed(m)),
+    };
+    match link.ethertype {
+        ethertype::IP4 => Ok((link.payload, false)),
+        ethertype::IP6 => Ok((link.payload, true)),
+        ethertype::ARP | ethertype::RARP => Err(Reason::Arp),
+        _ if link.too_deep => Err(Reason::VlanTooDeep),
+        t if t < ethertype::FIRST => Err(Reason::NotForUs),
+        _ => Err(Reason::UnknownEtherType),
+    }
+}
+
+#[inline(always)]
+fn of_node<E: Env>(env: &E, reason: Reason) -> Decision {
+    Decision { reason, target: NODE, rule: 0, enforce: env.config().flags & node_flag::ENFORCE != 0 }
+}
+
+/// The reason of a named fault.
+#[inline(always)]
+fn of_malformed(m: Malformed) -> Reason {
+    match m {
+        Malformed::EthernetTruncated => Reason::EthernetTruncated,
+        Malformed::VlanTruncated => Reason::VlanTruncated,
+        Malformed::Ip4Truncated => Reason::Ip4Truncated,
+        Malformed::Ip4BadVersion => Reason::Ip4BadVersion,
+        Malformed::Ip4BadHeaderLength => Reason::Ip4BadHeaderLength,
+        Malformed::Ip4BadTotalLength => Reason::Ip4BadTotalLength,
+        Malformed::Ip6Truncated => Reason::Ip6Truncated,
+        Malformed::Ip6BadVersion => Reason::Ip6BadVersion,
+        Malformed::Ip6BadLength => Reason::Ip6BadLength,
+        Malformed::Ip6ExtensionTruncated => Reason::Ip6ExtensionTruncated,
+        Malformed::Ip6ExtensionTooMany => Reason::Ip6ExtensionTooMany,
+        Malformed::TcpTruncated => Reason::TcpTruncated,
+        Malformed::TcpBadOffset => Reason::TcpBadOffset,
+        Malformed::UdpTruncated => Reason::UdpTruncated,
+        Malformed::UdpBadLength => Reason::UdpBadLength,
+        Malformed::IcmpTruncated => Reason::IcmpTruncated,
+        Malformed::SctpTruncated => Reason::SctpTruncated,
+        Malformed::FragmentTooLong => Reason::FragmentTooLong,
+        Malformed::FragmentBadLength => Reason::FragmentBadLength,
+        Malformed::TunnelTruncated => Reason::TunnelTruncated,
+        Malformed::TunnelBadHeader => Reason::TunnelBadHeader,
+    }
+}

@@ -1,0 +1,52 @@
+//! The node's receive queue: a kernel thread of its own on a core of its own, as a network card's interrupt would be.
+//!
+//! Without this the kernel would receive on the core that sends, inside the sender's time: the flood would be slowed down by
+//! what it does to its victim, and nothing would ever be overloaded.
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::Pid;
+
+use crate::cpu;
+use crate::plan::UPLINK;
+use crate::tool;
+use crate::topology::Layout;
+
+/// What a card delivers is received before programs run, as the kernel's softirqs are.
+const NICE: i32 = -15;
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Gives the uplink's queue its thread and its core.
+pub fn separate(layout: &Layout) -> Result<()> {
+    // /sys/class/net shows the namespace that it was mounted in; `ip netns exec` mounts one for the command.
+    let switch = format!("echo 1 > /sys/class/net/{UPLINK}/threaded");
+    tool::run("ip", &["netns", "exec", layout.node.name(), "sh", "-c", &switch]).context("the kernel knows no threaded NAPI")?;
+    let core = cpu::cores()?.node;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let threads = threads()?;
+        // Another lab's threads beside ours are pinned once more, to the same core.
+        for thread in &threads {
+            cpu::pin(Pid::from_raw(*thread), core, NICE)?;
+        }
+        if !threads.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            bail!("the kernel made no thread for the uplink's queue");
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Kernel threads that serve an interface called like the lab's uplink.
+fn threads() -> Result<Vec<i32>> {
+    let wanted = format!("napi/{UPLINK}-");
+    let pids = fs::read_dir("/proc").context("/proc")?.flatten();
+    let pids = pids.filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse().ok()));
+    let serves = |pid: &i32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with(&wanted));
+    Ok(pids.filter(serves).collect())
+}

@@ -1,0 +1,129 @@
+//! What each target asks for, as the packet path reads it.
+
+use weir_abi::limit::{Limit, Limits};
+use weir_abi::policy::flag;
+use weir_abi::TargetPolicy;
+
+use super::own::Own;
+use super::problem::{CompileError, Log, Warning};
+use super::targets::Ids;
+use crate::limits::{self, Cell, Rate, Unit};
+use crate::model::{Fragments, Policy, RateLimits, Target};
+use crate::rules::Reach;
+
+/// Policies by target id; ids that are not in use ask for nothing.
+pub(super) fn compile(policy: &Policy, ids: &Ids, own: &Own, tick_hz: u32, log: &mut Log) -> Vec<TargetPolicy> {
+    let mut out = vec![TargetPolicy::NONE; ids.count()];
+    for target in &policy.targets {
+        let Some(place) = ids.get(&target.name).and_then(|id| out.get_mut(id as usize)) else { continue };
+        let mut rates = Rates { target: &target.name, tick_hz, log };
+        *place = TargetPolicy {
+            flags: flags(target),
+            list: own.id(&target.lists),
+            served: served(&target.served),
+            source: rates.limits("per source", &target.per_source, Cell::Source),
+            prefix: rates.limits("per source network", &target.per_prefix, Cell::Source),
+            target: rates.limits("of the target", &target.per_target, Cell::Target),
+            fragments: rates.limit("unmatched fragments", &target.unmatched_fragments, Cell::Target, Unit::Packets),
+            limit_key: limit_key(target),
+            ..TargetPolicy::NONE
+        };
+    }
+    out
+}
+
+/// Tells the policies which rule slots may match their packets.
+pub(super) fn give_rules(policy: &Policy, ids: &Ids, slots: &[u64], out: &mut [TargetPolicy], log: &mut Log) {
+    let used: Vec<u32> = policy.targets.iter().filter_map(|t| ids.get(&t.name)).collect();
+    for (rule, slots) in policy.rules.iter().zip(slots) {
+        let reach: Vec<u32> = match &rule.reach {
+            Reach::All => used.clone(),
+            Reach::Targets(names) => {
+                let find = |target: &String| {
+                    let id = ids.get(target);
+                    if id.is_none() {
+                        let name = policy.names.show(rule.id);
+                        log.errors.push(CompileError::UnknownTarget { name, target: target.clone() });
+                    }
+                    id
+                };
+                names.iter().filter_map(find).collect()
+            }
+        };
+        for id in reach {
+            if let Some(place) = out.get_mut(id as usize) {
+                place.rules |= slots;
+            }
+        }
+    }
+}
+
+fn flags(target: &Target) -> u32 {
+    let h = &target.hygiene;
+    [
+        (target.enforce, flag::ENFORCE),
+        (h.tcp_flags, flag::TCP_FLAGS),
+        (h.land, flag::LAND),
+        (h.bogons, flag::BOGONS),
+        (h.reflection, flag::REFLECTION),
+        (h.port_zero, flag::PORT_ZERO),
+        (!target.served.is_empty(), flag::PROTOCOLS),
+        (target.fragments == Fragments::Track, flag::FRAGMENTS_TRACK),
+        (target.fragments == Fragments::Drop, flag::FRAGMENTS_DROP),
+    ]
+    .into_iter()
+    .filter(|(holds, _)| *holds)
+    .fold(0, |all, (_, flag)| all | flag)
+}
+
+fn served(protocols: &[u8]) -> [u64; 4] {
+    let mut words = [0; 4];
+    for proto in protocols {
+        words[usize::from(proto >> 6)] |= 1 << (proto & 63);
+    }
+    words
+}
+
+/// FNV-1a (Fowler, Noll, Vo) of the group's name: the same at every node and every start. The seed of the packet path's hash,
+/// not this, keeps collisions from being computed.
+fn limit_key(target: &Target) -> u64 {
+    let group = if target.limit_group.is_empty() { &target.name } else { &target.limit_group };
+    group.bytes().fold(0xcbf2_9ce4_8422_2325, |h, byte| (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// Compiles one target's rates.
+struct Rates<'a> {
+    target: &'a str,
+    tick_hz: u32,
+    log: &'a mut Log,
+}
+
+impl Rates<'_> {
+    fn limits(&mut self, of: &str, limits: &RateLimits, cell: Cell) -> Limits {
+        let mut one = |what: &str, rate: &Option<Rate>, unit| match rate {
+            Some(rate) => self.limit(&format!("{of}, {what}"), rate, cell, unit),
+            None => Limit::default(),
+        };
+        Limits {
+            packets: one("packets", &limits.packets, Unit::Packets),
+            bytes: one("bytes", &limits.bytes, Unit::Bytes),
+            syns: one("connections", &limits.connections, Unit::Packets),
+        }
+    }
+
+    fn limit(&mut self, name: &str, rate: &Rate, cell: Cell, unit: Unit) -> Limit {
+        let (target, limit) = (self.target.to_owned(), name.to_owned());
+        match limits::compile(rate, cell, unit, self.tick_hz) {
+            Ok(compiled) => {
+                if let Some(raised) = compiled.raised_burst {
+                    self.log.warnings.push(Warning::RaisedBurst { target, limit, asked: rate.burst, raised });
+                }
+                compiled.limit
+            }
+            Err(source) => {
+                self.log.errors.push(CompileError::Limit { target, limit, source });
+                Limit::default()
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The bit-vector tables as `weir-abi` lays them out: reading a slot back, writing one, and deciding a match vector.
+
+use weir_abi::rules::{field, FIELDS, SLOTS};
+use weir_abi::RuleTables;
+
+use super::shape::Conjunction;
+use super::{ByteSet, MatchVector};
+
+/// Tables without any rule.
+pub fn empty() -> Box<RuleTables> {
+    Box::new(RuleTables {
+        words: [[0; 256]; FIELDS],
+        live: 0,
+        enforce: 0,
+        needs_layout: 0,
+        reserved: [0; 5],
+        owner: [0; SLOTS],
+    })
+}
+
+/// The live conjunctions that accept the vector, as bits: what the packet path computes.
+pub fn matching(tables: &RuleTables, v: &MatchVector) -> u64 {
+    tables.words.iter().zip(v).fold(tables.live, |m, (words, &byte)| m & words[usize::from(byte)])
+}
+
+/// Writes a conjunction into an empty slot.
+pub(super) fn write(tables: &mut RuleTables, slot: usize, conjunction: &Conjunction, owner: u32) {
+    let bit = 1u64 << slot;
+    for (words, set) in tables.words.iter_mut().zip(conjunction) {
+        set.values().for_each(|v| words[usize::from(v)] |= bit);
+    }
+    if conjunction[field::OPTION_LAYOUT] != ByteSet::FULL {
+        tables.needs_layout |= bit;
+    }
+    tables.owner[slot] = owner;
+}
+
+/// Reads a slot's conjunction back; nothing where the slot is empty.
+pub(super) fn read(tables: &RuleTables, slot: usize) -> Option<Conjunction> {
+    let column: Conjunction =
+        std::array::from_fn(|f| ByteSet::of(|v| tables.words[f][usize::from(v)] >> slot & 1 != 0));
+    column.iter().all(|set| !set.is_empty()).then_some(column)
+}
+
+/// The slots that hold a conjunction, live or not.
+pub fn used(tables: &RuleTables) -> u64 {
+    tables.words[0].iter().fold(0, |all, word| all | word)
+}

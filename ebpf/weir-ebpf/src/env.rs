@@ -1,0 +1,195 @@
+//! `weir_core::Env` over the kernel's maps.
+
+
+
+use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_jiffies64};
+use weir_abi::counters::{counter_index, feature_index};
+use weir_abi::rules::SLOTS;
+use weir_abi::{
+    Cell32, Cell64, Config, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, Reason, RuleTables, SourceLine, TargetCells, TargetKey,
+    TargetPolicy,
+};
+use weir_core::{targets, Env};
+
+use crate::maps;
+
+/// The environment of one packet.
+pub struct KernelEnv {
+    config: &'static Config,
+    cpu: u32,
+}
+
+impl KernelEnv {
+    /// Nothing only where the configuration map is missing, which the verifier cannot know.
+    #[inline(always)]
+    pub fn new() -> Option<Self> {
+        let config = maps::CONFIG.get(0)?;
+        // SAFETY: the helper has no arguments and only reads the CPU's number.
+        Some(Self { config, cpu: unsafe { bpf_get_smp_processor_id() } })
+    }
+
+    /// A word that the verifier knows nothing of.
+    #[inline(always)]
+    pub fn noise(&self) -> u64 {
+        self.config.seed[0]
+    }
+}
+
+impl Env for KernelEnv {
+    #[inline(always)]
+    fn config(&self) -> &Config {
+        self.config
+    }
+
+    #[inline(always)]
+    fn tick(&self) -> u64 {
+        // SAFETY: the helper has no arguments; the JIT turns it into one load.
+        unsafe { bpf_jiffies64() }
+    }
+
+    #[inline(always)]
+    fn slots4(&self, word: u32) -> u64 {
+        maps::SLOTS4.get(word).copied().unwrap_or(0)
+    }
+
+    #[inline(always)]
+    fn part4(&self, number: u32) -> Option<&Part4> {
+        // SAFETY: entries are replaced whole and freed after an RCU grace period; this program runs within one.
+        unsafe { maps::PARTS4.get(&number) }
+    }
+
+    #[inline(always)]
+    fn slots6(&self, word: u32) -> u64 {
+        maps::SLOTS6.get(word).copied().unwrap_or(0)
+    }
+
+    #[inline(always)]
+    fn lengths(&self, key: u32) -> Option<&Lengths6> {
+        // SAFETY: as in `part4`.
+        unsafe { maps::LENGTHS.get(&key) }
+    }
+
+    #[inline(always)]
+    fn prefix(&self, key: &PrefixKey) -> Option<&PrefixEntry> {
+        // SAFETY: as in `part4`.
+        unsafe { maps::PREFIXES.get(key) }
+    }
+
+    #[inline(always)]
+    fn failsafe(&self, word: u32) -> u64 {
+        maps::FAILSAFE.get(word).copied().unwrap_or(0)
+    }
+
+    /// Few targets are hot: a direct-mapped array in front saves the hash calls. All of the key is compared.
+    #[inline(always)]
+    fn target(&self, key: &TargetKey) -> u32 {
+        let ports = (key.port as u64) << 8 | key.proto as u64;
+        let h = (key.addr.lo ^ key.addr.hi.rotate_left(32) ^ ports << 40).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let Some(slot) = maps::TARGET_CACHE.get_ptr_mut((h >> 56) as u32) else { return targets::resolve(self, key) };
+        // SAFETY: the slot is this CPU's own, and packet programs on one CPU do not interrupt each other.
+        let cached = unsafe { &mut *slot };
+        if cached.generation == self.config.generation
+            && cached.key.addr.lo == key.addr.lo
+            && cached.key.addr.hi == key.addr.hi
+            && cached.key.port == key.port
+            && cached.key.proto == key.proto
+        {
+            return cached.id;
+        }
+        let generation = self.config.generation;
+        let id = targets::resolve(self, key);
+        cached.key = *key;
+        cached.generation = generation;
+        cached.id = id;
+        id
+    }
+
+    #[inline(always)]
+    fn target_entry(&self, key: &TargetKey) -> Option<u32> {
+        // SAFETY: as in `part4`.
+        unsafe { maps::TARGETS.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn policy(&self, index: u32) -> Option<&TargetPolicy> {
+        maps::POLICIES.get(index)
+    }
+
+    #[inline(always)]
+    fn source(&self, line: u32) -> Option<&SourceLine> {
+        maps::SOURCES.get(line).map(|shared| &shared.0)
+    }
+
+    #[inline(always)]
+    fn source_prefix(&self, line: u32) -> Option<&SourceLine> {
+        maps::SOURCE_PREFIXES.get(line).map(|shared| &shared.0)
+    }
+
+    #[inline(always)]
+    fn target_cells(&self, target: u32) -> Option<&TargetCells> {
+        maps::TARGET_CELLS.get(target).map(|shared| &shared.0)
+    }
+
+    #[inline(always)]
+    fn fragment(&self, slot: u32) -> Option<&FragmentSlot> {
+        maps::FRAGMENTS.get(slot).map(|shared| &shared.0)
+    }
+
+    /// The target has no compare-and-swap for Rust to build on, but the instruction set has an atomic addition.
+    #[inline(always)]
+    fn add32(&self, cell: &Cell32, n: u32) {
+        // SAFETY: the pointer comes from a live reference to an aligned map cell.
+        unsafe { core::arch::asm!("lock *(u32 *)({p} + 0) += {v}", p = in(reg) cell.as_ptr(), v = in(wreg) n, options(nostack)) }
+    }
+
+    #[inline(always)]
+    fn add64(&self, cell: &Cell64, n: u64) {
+        // SAFETY: as in `add32`.
+        unsafe { core::arch::asm!("lock *(u64 *)({p} + 0) += {v}", p = in(reg) cell.as_ptr(), v = in(reg) n, options(nostack)) }
+    }
+
+    #[inline(always)]
+    fn opaque(&self, n: u32) -> u32 {
+        let mut n = n;
+        // SAFETY: one move of a register to itself. (Text without an instruction would break the line information.)
+        unsafe { core::arch::asm!("{n} = {n}", n = inout(wreg) n, options(nomem, nostack, preserves_flags)) }
+        n
+    }
+
+    #[inline(always)]
+    fn rules(&self, copy: u32) -> Option<&RuleTables> {
+        maps::RULES.get(copy)
+    }
+
+    #[inline(always)]
+    fn count_rule(&self, slot: u32, bytes: u32) {
+        if let Some(counter) = maps::RULE_COUNTERS.get_ptr_mut(self.cpu * SLOTS as u32 + slot) {
+            // SAFETY: the element belongs to this CPU; user space only reads it.
+            unsafe {
+                (*counter).packets += 1;
+                (*counter).bytes += bytes as u64;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn count(&self, target: u32, would: bool, reason: Reason, bytes: u32) -> u64 {
+        let index = counter_index(self.cpu, self.config.targets, target, would, reason as u8);
+        let Some(counter) = maps::COUNTERS.get_ptr_mut(index) else { return 0 };
+        // SAFETY: as in `count_rule`.
+        unsafe {
+            let packets = (*counter).packets + 1;
+            (*counter).packets = packets;
+            (*counter).bytes += bytes as u64;
+            packets
+        }
+    }
+
+    #[inline(always)]
+    fn feature(&self, target: u32, slot: u8) {
+        if let Some(count) = maps::FEATURES.get_ptr_mut(feature_index(self.cpu, self.config.targets, target, slot)) {
+            // SAFETY: as in `count_rule`.
+            unsafe { *count += 1 }
+        }
+    }
+}

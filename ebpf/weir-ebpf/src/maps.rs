@@ -1,0 +1,87 @@
+//! The maps. Sizes here are defaults; the loader sets those of the machine. Meaning and layout: `weir_abi`.
+
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
+use weir_abi::config::FAILSAFE_WORDS;
+use weir_abi::counters::COUNTER_SLOTS;
+use weir_abi::maps::{DEFAULT_FRAGMENT_SLOTS, DEFAULT_SOURCE_LINES, DEFAULT_TARGETS};
+use weir_abi::prefix::{SLOTS4_WORDS, SLOTS6_WORDS};
+use weir_abi::rules::SLOTS;
+use weir_abi::{
+    Config, Counter, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine, TargetCells, TargetKey,
+    TargetPolicy, FEATURE_SLOTS,
+};
+
+/// User space writes these arrays through mmap: no system call per entry. They start page-aligned, so lines really are lines.
+const MMAPABLE: u32 = 1 << 10;
+/// Entries are allocated when they come: a million-entry map costs nothing while it is empty.
+const NO_PREALLOC: u32 = 1;
+
+/// A map value that CPUs share through its cells.
+#[repr(transparent)]
+pub struct Shared<T>(pub T);
+
+// SAFETY: the value is only ever reached in map memory, where its cells are aligned words that the hardware reads and writes
+// whole; nothing in it is a reference or has a destructor.
+unsafe impl<T> Sync for Shared<T> {}
+
+#[map]
+pub static CONFIG: Array<Config> = Array::with_max_entries(1, MMAPABLE);
+#[map]
+pub static SLOTS4: Array<u64> = Array::with_max_entries(SLOTS4_WORDS, MMAPABLE);
+#[map]
+pub static PARTS4: HashMap<u32, Part4> = HashMap::with_max_entries(1 << 20, NO_PREALLOC);
+#[map]
+pub static SLOTS6: Array<u64> = Array::with_max_entries(SLOTS6_WORDS, MMAPABLE);
+#[map]
+pub static LENGTHS: HashMap<u32, Lengths6> = HashMap::with_max_entries(1 << 20, NO_PREALLOC);
+#[map]
+pub static PREFIXES: HashMap<PrefixKey, PrefixEntry> = HashMap::with_max_entries(1 << 21, NO_PREALLOC);
+#[map]
+pub static FAILSAFE: Array<u64> = Array::with_max_entries(FAILSAFE_WORDS, MMAPABLE);
+#[map]
+pub static TARGETS: HashMap<TargetKey, u32> = HashMap::with_max_entries(1 << 16, NO_PREALLOC);
+#[map]
+pub static POLICIES: Array<TargetPolicy> = Array::with_max_entries(2 * DEFAULT_TARGETS, MMAPABLE);
+#[map]
+pub static SOURCES: Array<Shared<SourceLine>> = Array::with_max_entries(DEFAULT_SOURCE_LINES, MMAPABLE);
+#[map]
+pub static SOURCE_PREFIXES: Array<Shared<SourceLine>> = Array::with_max_entries(DEFAULT_SOURCE_LINES, MMAPABLE);
+#[map]
+pub static TARGET_CELLS: Array<Shared<TargetCells>> = Array::with_max_entries(DEFAULT_TARGETS, MMAPABLE);
+#[map]
+pub static FRAGMENTS: Array<Shared<FragmentSlot>> = Array::with_max_entries(DEFAULT_FRAGMENT_SLOTS, MMAPABLE);
+#[map]
+pub static RULES: Array<RuleTables> = Array::with_max_entries(2, MMAPABLE);
+#[map]
+pub static COUNTERS: Array<Counter> = Array::with_max_entries(DEFAULT_TARGETS * COUNTER_SLOTS as u32, MMAPABLE);
+#[map]
+pub static FEATURES: Array<u64> = Array::with_max_entries(DEFAULT_TARGETS * FEATURE_SLOTS as u32, MMAPABLE);
+#[map]
+pub static RULE_COUNTERS: Array<Counter> = Array::with_max_entries(SLOTS as u32, MMAPABLE);
+#[map]
+pub static SAMPLES: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
+
+/// What this CPU remembers of the target map. Not pinned, not shared: it is only a shortcut.
+#[map]
+pub static TARGET_CACHE: PerCpuArray<CachedTarget> = PerCpuArray::with_max_entries(256, 0);
+/// Samples that this CPU took within the current tick.
+#[map]
+pub static SAMPLE_BUDGET: PerCpuArray<Budget> = PerCpuArray::with_max_entries(1, 0);
+
+/// One remembered answer; all of the key is kept, so that no collision can give a wrong one.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct CachedTarget {
+    pub key: TargetKey,
+    pub generation: u32,
+    pub id: u32,
+}
+
+/// How many samples were taken in which tick.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Budget {
+    pub tick: u64,
+    pub taken: u64,
+}
