@@ -87,11 +87,21 @@ pub struct PrefixKey {
     pub list: u16,
     /// Prefix length, 0 to 128, counted from the top of 128 bits.
     pub len: u8,
+    /// Always zero. Two fields: an array of five bytes would be cleared by a loop in the kernel.
+    pub pad: u8,
     /// Always zero.
-    pub pad: [u8; 5],
+    pub pad4: u32,
 }
 
 const _: () = assert!(size_of::<PrefixKey>() == 24);
+
+impl PrefixKey {
+    /// A key; the address must have all bits behind `len` cleared ([`Addr::masked`]).
+    #[inline(always)]
+    pub const fn new(addr: Addr, list: u16, len: u8) -> Self {
+        Self { addr, list, len, pad: 0, pad4: 0 }
+    }
+}
 
 /// Value of the exact map.
 #[repr(C)]

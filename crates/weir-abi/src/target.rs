@@ -12,8 +12,10 @@ pub struct TargetKey {
     pub port: u16,
     /// IP protocol number, 0: any.
     pub proto: u8,
+    /// Always zero. Two fields: an array of five bytes would be cleared by a loop in the kernel.
+    pub pad: u8,
     /// Always zero.
-    pub pad: [u8; 5],
+    pub pad4: u32,
 }
 
 const _: () = assert!(size_of::<TargetKey>() == 24);
@@ -22,7 +24,7 @@ impl TargetKey {
     /// A key; port and protocol 0 mean "any".
     #[inline(always)]
     pub const fn new(addr: Addr, port: u16, proto: u8) -> Self {
-        Self { addr, port, proto, pad: [0; 5] }
+        Self { addr, port, proto, pad: 0, pad4: 0 }
     }
 }
 

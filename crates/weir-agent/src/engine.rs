@@ -20,10 +20,11 @@ use weir_api::local::Explanation;
 use weir_api::problem::Problem;
 use weir_api::spec::Mode;
 use weir_api::to_policy::Clock;
+use weir_policy::compile::CompileErrors;
 use weir_policy::image::TableImage;
 use weir_policy::model::Policy;
 
-use crate::datapath::Datapath;
+use crate::datapath::{Datapath, DatapathError};
 use crate::entries::{Entries, EntriesError};
 use crate::explain::explain;
 use crate::host::Host;
@@ -64,6 +65,17 @@ impl Now {
     }
 }
 
+/// Why tables did not come into force; those of before still are.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The policy cannot be expressed.
+    #[error(transparent)]
+    Compile(#[from] CompileErrors),
+    /// The kernel refuses.
+    #[error(transparent)]
+    Datapath(#[from] DatapathError),
+}
+
 /// Why the agent cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -75,7 +87,7 @@ pub enum StartError {
     Policy(Vec<Problem>),
     /// The kernel refuses the tables.
     #[error(transparent)]
-    Datapath(#[from] crate::datapath::DatapathError),
+    Datapath(#[from] DatapathError),
 }
 
 fn lines(problems: &[Problem]) -> String {
@@ -169,7 +181,7 @@ impl Engine {
     }
 
     /// Detaches and removes everything.
-    pub fn detach(self) -> Result<Vec<String>, crate::datapath::DatapathError> {
+    pub fn detach(self) -> Result<Vec<String>, DatapathError> {
         self.datapath.detach()
     }
 }

@@ -100,7 +100,11 @@ fn counters(
     let zero = ConstCounter::new(0u64);
     let mut family = encoder.encode_descriptor(name, help, None, zero.metric_type())?;
     for (labels, n) in rows {
-        ConstCounter::new(n).encode(family.encode_family(&labels)?)?;
+        let metric = ConstCounter::new(n);
+        if labels.is_empty() {
+            return metric.encode(family);
+        }
+        metric.encode(family.encode_family(&labels)?)?;
     }
     Ok(())
 }
@@ -114,7 +118,11 @@ fn gauges(
     let zero = ConstGauge::new(0f64);
     let mut family = encoder.encode_descriptor(name, help, None, zero.metric_type())?;
     for (labels, n) in rows {
-        ConstGauge::new(n).encode(family.encode_family(&labels)?)?;
+        let metric = ConstGauge::new(n);
+        if labels.is_empty() {
+            return metric.encode(family);
+        }
+        metric.encode(family.encode_family(&labels)?)?;
     }
     Ok(())
 }

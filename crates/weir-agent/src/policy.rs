@@ -7,4 +7,4 @@ mod watch;
 
 pub use files::{Loaded, Texts, load};
 pub use last_good::LastGood;
-pub use watch::watch;
+pub use watch::Watch;

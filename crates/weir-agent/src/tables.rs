@@ -1,19 +1,46 @@
 //! A policy and runtime entries to the tables of the packet path.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
+use weir_api::problem::{Position, Problem, Severity};
 use weir_api::spec::{BlockAction, Cidr};
 use weir_api::to_policy::Clock;
-use weir_policy::compile::{CompileOptions, Compiled, compile};
+use weir_policy::compile::{CompileError, CompileErrors, CompileOptions, Compiled, compile};
 use weir_policy::image::{Names, TableImage};
 use weir_policy::model::{ListEntry, NameTable, Policy, Verdict};
 
 use crate::entries::Entry;
 
-/// Compiles; what is wrong is told one error a line.
-pub fn build(policy: &Policy, previous: Option<&TableImage>, clock: Clock) -> Result<Compiled, String> {
-    let options = CompileOptions::new(clock.hz, clock.ticks);
-    compile(policy, &options, previous).map_err(|errors| errors.to_string())
+/// Compiles; `previous` are the tables in force, whose ids are kept.
+pub fn build(policy: &Policy, previous: Option<&TableImage>, clock: Clock) -> Result<Compiled, CompileErrors> {
+    compile(policy, &CompileOptions::new(clock.hz, clock.ticks), previous)
+}
+
+/// What the compiler refuses, as findings at the objects' places.
+pub fn findings(errors: &CompileErrors, places: &HashMap<String, Position>, otherwise: &str) -> Vec<Problem> {
+    let finding = |error: &CompileError| {
+        let place = subject(error).and_then(|name| places.get(name)).cloned();
+        Problem {
+            severity: Severity::Error,
+            position: place.unwrap_or_else(|| Position { file: otherwise.into(), line: 0, column: 0 }),
+            field: String::new(),
+            message: error.to_string(),
+        }
+    };
+    errors.0.iter().map(finding).collect()
+}
+
+/// The target or object an error is about.
+fn subject(error: &CompileError) -> Option<&str> {
+    match error {
+        CompileError::DuplicateTarget { target }
+        | CompileError::TooManyTargets { target, .. }
+        | CompileError::NoPorts { target, .. }
+        | CompileError::Limit { target, .. }
+        | CompileError::UnknownSet { target, .. } => Some(target),
+        CompileError::List { name, .. } | CompileError::Rule { name, .. } => Some(name),
+        _ => None,
+    }
 }
 
 /// Empty tables with the ids of an agent before this one: what is compiled against them keeps its ids.

@@ -15,7 +15,7 @@ use weir_policy::model::{NameTable, Policy};
 
 use crate::field::{FieldPath, Step};
 use crate::object::{Kind, Object, Resource};
-use crate::problem::{Problem, Severity};
+use crate::problem::{Position, Problem, Severity};
 use crate::spec::{Cidr, Mode, Moment, ProtectionSpec};
 use crate::yaml::{Origin, Parsed};
 
@@ -66,6 +66,8 @@ pub struct Converted {
     pub policy: Policy,
     /// Warnings.
     pub warnings: Vec<Problem>,
+    /// Where the objects behind names of targets and list entries stand, for findings of later steps.
+    pub places: HashMap<String, Position>,
 }
 
 /// Converts all objects of a policy, or says everything that is wrong with them.
@@ -94,7 +96,19 @@ pub fn to_policy<'a>(objects: &'a [Parsed], context: Context<'a>) -> Result<Conv
     work.shared_endpoints(objects);
     work.problems.sort_by(|a, b| a.position.cmp(&b.position));
     let (errors, warnings): (Vec<_>, Vec<_>) = work.problems.into_iter().partition(|p| p.severity == Severity::Error);
-    if errors.is_empty() { Ok(Converted { policy: work.policy, warnings }) } else { Err(errors) }
+    if errors.is_empty() { Ok(Converted { policy: work.policy, warnings, places: places(objects) }) } else { Err(errors) }
+}
+
+/// Targets, and what list entries are named after.
+fn places(objects: &[Parsed]) -> HashMap<String, Position> {
+    let place = |parsed: &Parsed| {
+        let name = match &parsed.object {
+            Object::Protection(r) | Object::ClusterProtection(r) => targets::target_name(r),
+            Object::SourceSet(_) | Object::Block(_) => parsed.object.title(),
+        };
+        (name, parsed.origin.position())
+    };
+    objects.iter().map(place).collect()
 }
 
 /// Conversion in progress.

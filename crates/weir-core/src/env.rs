@@ -3,7 +3,7 @@
 
 use weir_abi::{
     Cell32, Cell64,
-    Config, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, Reason, RuleTables, SourceLine, TargetCells, TargetKey,
+    Config, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine, TargetCells, TargetKey,
     TargetPolicy,
 };
 
@@ -58,8 +58,8 @@ pub trait Env {
     /// Counts a match of a rule slot.
     fn count_rule(&self, slot: u32, bytes: u32);
 
-    /// Counts an outcome and returns how many of its kind this CPU has counted, this one included.
-    fn count(&self, target: u32, would: bool, reason: Reason, bytes: u32) -> u64;
+    /// Counts an outcome by its reason's number and returns how many of its kind this CPU has counted, this one included.
+    fn count(&self, target: u32, would: bool, reason: u8, bytes: u32) -> u64;
     /// Counts a feature slot of a target.
     fn feature(&self, target: u32, slot: u8);
 }

@@ -9,16 +9,30 @@ use crate::hash::hash4;
 use crate::Env;
 
 /// What is known of a later fragment's datagram.
+#[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {
-    /// Its first fragment passed, for this target.
-    Passed(u32),
-    /// Its first fragment was dropped, for this target.
-    Dropped(u32),
-    /// It overwrites bytes of an earlier fragment of this target's datagram.
-    Overlap(u32),
+    /// Its first fragment passed.
+    Passed = 0,
+    /// Its first fragment was dropped.
+    Dropped = 1,
+    /// It overwrites bytes of an earlier fragment.
+    Overlap = 2,
     /// Nothing: out of order, lost, or never sent.
-    Nothing,
+    Nothing = 3,
+}
+
+impl Known {
+    /// The one with this number; the last one for any other.
+    #[inline(always)]
+    pub(crate) const fn from_number(n: u8) -> Self {
+        match n {
+            0 => Known::Passed,
+            1 => Known::Dropped,
+            2 => Known::Overlap,
+            _ => Known::Nothing,
+        }
+    }
 }
 
 /// The slot of a packet's datagram and the tag that tells it from others there.
@@ -47,25 +61,25 @@ pub fn remember<E: Env>(env: &E, p: &Packet, target: u32, dropped: bool) {
     slot.decided.store(tag | (coarse(env) as u64) << 16 | target as u64 & 0xffff);
 }
 
-/// What is known of a later fragment's datagram; notes where the fragment lies.
+/// The target of a later fragment's datagram and what is known of it; notes where the fragment lies.
 #[inline(always)]
-pub fn look_up<E: Env>(env: &E, p: &Packet) -> Known {
+pub fn look_up<E: Env>(env: &E, p: &Packet) -> (u32, Known) {
     let (index, tag) = slot_of(env, p);
-    let Some(slot) = env.fragment(index) else { return Known::Nothing };
+    let Some(slot) = env.fragment(index) else { return (0, Known::Nothing) };
     let decided = slot.decided.load();
     let shape = slot.shape.load();
     let age = coarse(env).wrapping_sub((decided >> 16) as u16);
     if (decided >> 32) as u32 != tag || (shape >> 32) as u32 != tag || age as u32 > env.config().fragment_timeout {
-        return Known::Nothing;
+        return (0, Known::Nothing);
     }
     let target = decided as u32 & 0xffff;
     if shape & 1 != 0 {
-        return Known::Dropped(target);
+        return (target, Known::Dropped);
     }
     if overlaps(slot, tag, shape, p) {
-        return Known::Overlap(target);
+        return (target, Known::Overlap);
     }
-    Known::Passed(target)
+    (target, Known::Passed)
 }
 
 /// Whether the fragment overwrites the first one, or a part of the latest later one. An exact repetition is a duplicate on the

@@ -1,4 +1,7 @@
 //! The order of the decision for one IP packet. The first step that has an answer ends it.
+//!
+//! Steps answer with a reason's number or [`GO_ON`], and each answer is blurred ([`Frame::blur64`]): the verifier then walks
+//! the steps one after the other, and not every combination of their outcomes. That is what keeps this program verifiable.
 
 use weir_abi::config::node_flag;
 use weir_abi::policy::flag;
@@ -15,8 +18,8 @@ use crate::{features, hygiene, lists, matching, targets, Env};
 /// An outcome and who owns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// Why.
-    pub reason: Reason,
+    /// Number of the reason.
+    pub number: u8,
     /// The target that the packet is for, 0: none.
     pub target: u32,
     /// The rule that decided, 0: none or not known here.
@@ -25,60 +28,93 @@ pub struct Decision {
     pub enforce: bool,
 }
 
+/// What a step answers when it has nothing against the packet. No reason has this number.
+pub const GO_ON: u8 = 255;
+
+/// A step's answer as a number.
+#[inline(always)]
+fn answer(reason: Option<Reason>) -> u8 {
+    match reason {
+        Some(reason) => reason as u8,
+        None => GO_ON,
+    }
+}
+
+/// The same address with nothing known of it.
+#[inline(always)]
+fn blurred<F: Frame>(frame: &F, a: Addr) -> Addr {
+    Addr { hi: frame.blur64(a.hi), lo: frame.blur64(a.lo) }
+}
+
 /// Judges one packet.
 #[inline(always)]
 pub fn judge<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, bytes: u32) -> Decision {
     let config = env.config();
     let src = Addr { hi: p.ip.src.0, lo: p.ip.src.1 };
     let dst = Addr { hi: p.ip.dst.0, lo: p.ip.dst.1 };
-    let mut d = Decision { reason: Reason::NoTarget, target: NODE, rule: 0, enforce: config.flags & node_flag::ENFORCE != 0 };
+    let node = |number: u8, rule: u32| Decision { number, target: NODE, rule, enforce: config.flags & node_flag::ENFORCE != 0 };
 
-    if config.flags & node_flag::FAILSAFE != 0 && is_failsafe(env, p) {
-        d.reason = Reason::Failsafe;
-        return d;
+    if config.flags & node_flag::FAILSAFE != 0 && is_failsafe(env, &p.blurred(frame)) {
+        return node(Reason::Failsafe as u8, 0);
     }
-    if p.is_neighbour_discovery() {
-        d.reason = Reason::NeighbourDiscovery;
-        return d;
+    if p.blurred(frame).is_neighbour_discovery() {
+        return node(Reason::NeighbourDiscovery as u8, 0);
     }
-    if let Some(listed) = lists::node(env, src) {
-        d.reason = listed.reason;
-        d.rule = listed.rule;
-        return d;
+    let listed = lists::node(env, blurred(frame, src));
+    let number = frame.blur(answer(listed.reason));
+    if number != GO_ON {
+        return node(number, listed.rule);
     }
     if config.flags & node_flag::TARGETS == 0 {
-        return d;
+        return node(Reason::NoTarget as u8, 0);
     }
-    let (target, known) = find_target(env, p, dst);
-    let owned = target & OWNER_ONLY != 0;
-    d.target = target & !OWNER_ONLY;
-    if d.target == NODE {
-        if matches!(known, Known::Passed(_)) {
-            d.reason = Reason::FragmentFollows;
+    of_address(frame, env, p, src, dst, bytes)
+}
+
+/// Step 4 and, where the packet has a target, all that its policy asks for.
+#[inline(always)]
+fn of_address<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, src: Addr, dst: Addr, bytes: u32) -> Decision {
+    let config = env.config();
+    let enforce = config.flags & node_flag::ENFORCE != 0;
+    let mut d = Decision { number: Reason::NoTarget as u8, target: NODE, rule: 0, enforce };
+    let (found, known) = find_target(frame, env, &p.blurred(frame), dst);
+    let known = frame.blur(known as u8);
+    let target = found & !OWNER_ONLY;
+    if frame.blur64(target as u64) as u32 == NODE {
+        if known == Known::Passed as u8 {
+            d.number = Reason::FragmentFollows as u8;
         }
         return d;
     }
     let copy = if config.policy_copy & 1 != 0 { config.targets } else { 0 };
-    let Some(policy) = env.policy(copy + d.target) else { return d };
-    let first = matches!(p.ip.fragment.kind, Kind::First) && policy.has(flag::FRAGMENTS_TRACK);
-    if owned && hygiene::has_ports(p.ip.proto) && !matches!(p.ip.fragment.kind, Kind::Later) && !matches!(p.transport, Transport::Tiny) {
+    let Some(policy) = env.policy(copy + target) else { return d };
+    let first = p.blurred(frame).ip.fragment.kind == Kind::First && policy.has(flag::FRAGMENTS_TRACK);
+    let first = frame.blur(first as u8) & 1 != 0;
+    if found & OWNER_ONLY != 0 && asks_for_port(&p.blurred(frame)) {
         // The address has targets, but not on this port. Its later fragments must find their way as well.
         if first {
             fragments::remember(env, p, NODE, false);
         }
-        d.target = NODE;
         return d;
     }
+    let slot = features::slot(frame, &p.blurred(frame), bytes);
+    env.feature(target, frame.blur(slot) & 63);
+    d.target = target;
     d.enforce = policy.has(flag::ENFORCE);
-    env.feature(d.target, features::slot(frame, p, bytes));
-    d.reason = of_target(frame, env, p, policy, &mut d, src, dst, known, bytes);
+    (d.number, d.rule) = of_target(frame, env, p, policy, target, src, dst, known, bytes);
     if first {
-        fragments::remember(env, p, d.target, d.reason.drops());
+        fragments::remember(env, p, target, crate::process::drops(d.number));
     }
     d
 }
 
-/// Steps 4 to 8 under a target's policy.
+/// Whether the packet names a port, so that only a target with that port can own it.
+#[inline(always)]
+fn asks_for_port(p: &Packet) -> bool {
+    hygiene::has_ports(p.ip.proto) && p.ip.fragment.kind != Kind::Later && p.transport != Transport::Tiny
+}
+
+/// Steps 4 to 8 under a target's policy: the reason's number and the rule.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "always inlined; a struct would only rename them")]
 fn of_target<F: Frame, E: Env>(
@@ -86,68 +122,73 @@ fn of_target<F: Frame, E: Env>(
     env: &E,
     p: &Packet,
     policy: &TargetPolicy,
-    d: &mut Decision,
+    target: u32,
     src: Addr,
     dst: Addr,
-    known: Known,
+    known: u8,
     bytes: u32,
-) -> Reason {
+) -> (u8, u32) {
+    let mut number = GO_ON;
+    let mut rule = 0;
+    let mut pass = Reason::Clean as u8;
     if policy.list != 0 {
-        if let Some(listed) = lists::scoped(env, policy.list, src) {
-            d.rule = listed.rule;
-            return listed.reason;
+        let listed = lists::scoped(env, policy.list, blurred(frame, src));
+        rule = listed.rule;
+        number = frame.blur(answer(listed.reason));
+    }
+    if number == GO_ON {
+        number = frame.blur(if hygiene::serves(policy, frame.blur(p.ip.proto)) { GO_ON } else { Reason::ProtocolNotServed as u8 });
+    }
+    if number == GO_ON && p.blurred(frame).ip.fragment.is_fragment() {
+        let known = Known::from_number(frame.blur(known));
+        let (step, then) = of_fragment(env, &p.blurred(frame), policy, target, known);
+        number = frame.blur(step);
+        pass = frame.blur(then);
+    }
+    if number == GO_ON {
+        let step = hygiene::check(policy, &p.blurred(frame), blurred(frame, src), blurred(frame, dst));
+        number = frame.blur(answer(step));
+    }
+    if number == GO_ON && policy.rules != 0 {
+        let matched = of_rules(frame, env, &p.blurred(frame), policy.rules, bytes);
+        rule = frame.blur64(matched) as u32;
+        number = frame.blur(if matched != NO_RULE { Reason::Rule as u8 } else { GO_ON });
+        if number == GO_ON {
+            rule = 0;
         }
     }
-    if !hygiene::serves(policy, p.ip.proto) {
-        return Reason::ProtocolNotServed;
+    if number == GO_ON {
+        let load = Load { bytes, syn: frame.blur(p.blurred(frame).is_syn() as u8) & 1 != 0 };
+        number = limits::check(frame, env, policy, target, src, load);
     }
-    let mut pass = Reason::Clean;
-    if p.ip.fragment.is_fragment() {
-        match of_fragment(env, p, policy, d.target, known) {
-            Ok(reason) => pass = reason,
-            Err(reason) => return reason,
-        }
-    }
-    if let Some(reason) = hygiene::check(policy, p, src, dst) {
-        return reason;
-    }
-    if policy.rules != 0 {
-        if let Some(rule) = of_rules(frame, env, p, policy.rules, bytes) {
-            d.rule = rule;
-            return Reason::Rule;
-        }
-    }
-    let load = Load { bytes, syn: p.is_syn() };
-    match limits::check(env, policy, d.target, src, load) {
-        Some(reason) => reason,
-        None => pass,
-    }
+    (if number == GO_ON { pass } else { number }, rule)
 }
 
-/// What is said of a fragment before the other steps: how it would pass, or why it is dropped.
+/// What is said of a fragment before the other steps: why it is dropped, and the reason with which it would pass.
 #[inline(always)]
-fn of_fragment<E: Env>(env: &E, p: &Packet, policy: &TargetPolicy, target: u32, known: Known) -> Result<Reason, Reason> {
+fn of_fragment<E: Env>(env: &E, p: &Packet, policy: &TargetPolicy, target: u32, known: Known) -> (u8, u8) {
+    let pass = Reason::Clean as u8;
     if policy.has(flag::FRAGMENTS_DROP) {
-        return Err(Reason::FragmentRefused);
+        return (Reason::FragmentRefused as u8, pass);
     }
     if !policy.has(flag::FRAGMENTS_TRACK) {
-        return Ok(Reason::Clean);
+        return (GO_ON, pass);
     }
-    if matches!(p.transport, Transport::Tiny) || p.ip.proto == proto::TCP && p.ip.fragment.offset == 8 {
-        return Err(Reason::FragmentTiny);
+    if p.transport == Transport::Tiny || p.ip.proto == proto::TCP && p.ip.fragment.offset == 8 {
+        return (Reason::FragmentTiny as u8, pass);
     }
-    if !matches!(p.ip.fragment.kind, Kind::Later) {
-        return Ok(Reason::Clean);
+    if p.ip.fragment.kind != Kind::Later {
+        return (GO_ON, pass);
     }
     match known {
-        Known::Passed(_) => Ok(Reason::FragmentFollows),
-        Known::Dropped(_) => Err(Reason::FragmentFollowsDrop),
-        Known::Overlap(_) => Err(Reason::FragmentOverlap),
+        Known::Passed => (GO_ON, Reason::FragmentFollows as u8),
+        Known::Dropped => (Reason::FragmentFollowsDrop as u8, pass),
+        Known::Overlap => (Reason::FragmentOverlap as u8, pass),
         Known::Nothing => {
             if limits::fragments(env, policy, target) {
-                Err(Reason::FragmentUnmatchedLimit)
+                (Reason::FragmentUnmatchedLimit as u8, pass)
             } else {
-                Ok(Reason::FragmentUnmatched)
+                (GO_ON, Reason::FragmentUnmatched as u8)
             }
         }
     }
@@ -155,30 +196,37 @@ fn of_fragment<E: Env>(env: &E, p: &Packet, policy: &TargetPolicy, target: u32, 
 
 /// The target of a packet; a later fragment belongs to its first one's target, or to the address's owner.
 #[inline(always)]
-fn find_target<E: Env>(env: &E, p: &Packet, dst: Addr) -> (u32, Known) {
-    if matches!(p.ip.fragment.kind, Kind::Later) {
-        let known = fragments::look_up(env, p);
-        return match known {
-            Known::Passed(t) | Known::Dropped(t) | Known::Overlap(t) => (t, known),
-            Known::Nothing => (targets::find(env, dst, 0, p.ip.proto), known),
-        };
+fn find_target<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, dst: Addr) -> (u32, Known) {
+    let mut known = Known::Nothing;
+    let mut target = NODE;
+    if p.ip.fragment.kind == Kind::Later {
+        let (t, k) = fragments::look_up(env, p);
+        target = frame.blur64(t as u64) as u32;
+        known = Known::from_number(frame.blur(k as u8));
     }
-    let port = if matches!(p.transport, Transport::Icmp) { 0 } else { p.destination_port };
-    (targets::find(env, dst, port, p.ip.proto), Known::Nothing)
+    if known == Known::Nothing {
+        let portless = p.transport == Transport::Icmp || p.ip.fragment.kind == Kind::Later;
+        let port = if portless { 0 } else { p.destination_port };
+        target = targets::find(env, blurred(frame, dst), frame.blur64(port as u64) as u16, frame.blur(p.ip.proto));
+    }
+    (frame.blur64(target as u64) as u32, known)
 }
 
-/// The rule that fits first. Every conjunction that fits is counted, also those that only watch.
+/// What [`of_rules`] says where nothing fits.
+const NO_RULE: u64 = u64::MAX;
+
+/// The rule that fits first. Every packet that fits is counted, also where the rule only watches.
 #[inline(always)]
-fn of_rules<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, among: u64, bytes: u32) -> Option<u32> {
-    let tables = env.rules(env.config().rules_copy & 1)?;
+fn of_rules<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, among: u64, bytes: u32) -> u64 {
+    let Some(tables) = env.rules(env.config().rules_copy & 1) else { return NO_RULE };
     let candidates = tables.live & among;
     if candidates == 0 {
-        return None;
+        return NO_RULE;
     }
     let v = matching::vector(frame, p, candidates & tables.needs_layout != 0);
     let m = matching::matches(tables, &v, candidates);
     if m == 0 {
-        return None;
+        return NO_RULE;
     }
     // The first one that drops owns the packet; where none drops, the first one that watches is counted.
     let drops = m & tables.enforce;
@@ -186,9 +234,9 @@ fn of_rules<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, among: u64, bytes:
     let slot = env.opaque(slot) & 63;
     env.count_rule(slot, bytes);
     if drops == 0 {
-        return None;
+        return NO_RULE;
     }
-    Some(tables.owner[slot as usize])
+    tables.owner[slot as usize] as u64
 }
 
 /// Whether the destination port is a failsafe port.

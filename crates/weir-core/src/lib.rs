@@ -14,10 +14,10 @@ pub mod limits;
 pub mod lists;
 pub mod matching;
 
-mod judge;
+pub mod judge;
 mod process;
 pub mod targets;
 
 pub use env::Env;
-pub use judge::{judge, Decision};
+pub use judge::Decision;
 pub use process::{process, Outcome};

@@ -9,9 +9,12 @@
 
 
 use weir_abi::limit::{Limit, Limits, BYTE_COST_SHIFT, SOURCE_UNIT_SHIFT, TARGET_UNIT_SHIFT};
-use weir_abi::{Addr, Cell32, Cell64, Config, Reason, SourceLine, TargetPolicy};
+use weir_abi::{Addr, Cell32, Cell64, Config, Reason, SourceLine, TargetCells, TargetPolicy};
+
+use weir_wire::Frame;
 
 use crate::hash::hash2;
+use crate::judge::GO_ON;
 use crate::Env;
 
 /// What of a packet the limits count.
@@ -23,43 +26,52 @@ pub struct Load {
     pub syn: bool,
 }
 
-/// The first limit that the packet exceeds. What an earlier limit admitted stays charged.
+/// The number of the first limit that the packet exceeds, or [`GO_ON`]. What an earlier limit admitted stays charged.
 #[inline(always)]
-pub fn check<E: Env>(env: &E, policy: &TargetPolicy, target: u32, src: Addr, load: Load) -> Option<Reason> {
+pub fn check<F: Frame, E: Env>(frame: &F, env: &E, policy: &TargetPolicy, target: u32, src: Addr, load: Load) -> u8 {
     let config = env.config();
+    let mut number = GO_ON;
     if policy.source.any() {
         let h = hash2(source_key(src), policy.limit_key, &config.seed);
         if let Some(line) = env.source(line_of(h, config)) {
-            const REASONS: [Reason; 3] = [Reason::SourcePackets, Reason::SourceBytes, Reason::SourceSyns];
-            if let Some(reason) = check_line(env, line, h, &policy.source, load, REASONS) {
-                return Some(reason);
-            }
+            number = check_line(frame, env, line, h, &policy.source, load, Reason::SourcePackets as u8);
         }
     }
-    if policy.prefix.any() {
+    if number == GO_ON && policy.prefix.any() {
         let h = hash2(prefix_key(src), !policy.limit_key, &config.seed);
         if let Some(line) = env.source_prefix(line_of(h, config)) {
-            const REASONS: [Reason; 3] = [Reason::PrefixPackets, Reason::PrefixBytes, Reason::PrefixSyns];
-            if let Some(reason) = check_line(env, line, h, &policy.prefix, load, REASONS) {
-                return Some(reason);
-            }
+            number = check_line(frame, env, line, h, &policy.prefix, load, Reason::PrefixPackets as u8);
         }
     }
-    if policy.target.any() {
+    if number == GO_ON && policy.target.any() {
         if let Some(cells) = env.target_cells(target) {
-            let l = &policy.target;
-            if l.packets.cost != 0 && charge64(env, &cells.packets, l.packets.cost, l.packets.window) {
-                return Some(Reason::TargetPackets);
-            }
-            if l.bytes.cost != 0 && charge64(env, &cells.bytes, byte_cost(&l.bytes, load.bytes), l.bytes.window) {
-                return Some(Reason::TargetBytes);
-            }
-            if load.syn && l.syns.cost != 0 && charge64(env, &cells.syns, l.syns.cost, l.syns.window) {
-                return Some(Reason::TargetSyns);
-            }
+            number = frame.blur(check_target(env, cells, &policy.target, load));
         }
     }
-    None
+    number
+}
+
+// `check_line` counts on the three dimensions of a limit having neighbouring numbers.
+const _: () = {
+    assert!(Reason::SourceBytes as u8 == Reason::SourcePackets as u8 + 1);
+    assert!(Reason::SourceSyns as u8 == Reason::SourcePackets as u8 + 2);
+    assert!(Reason::PrefixBytes as u8 == Reason::PrefixPackets as u8 + 1);
+    assert!(Reason::PrefixSyns as u8 == Reason::PrefixPackets as u8 + 2);
+};
+
+/// The target's own limits.
+#[inline(always)]
+fn check_target<E: Env>(env: &E, cells: &TargetCells, l: &Limits, load: Load) -> u8 {
+    if l.packets.cost != 0 && charge64(env, &cells.packets, l.packets.cost, l.packets.window) {
+        return Reason::TargetPackets as u8;
+    }
+    if l.bytes.cost != 0 && charge64(env, &cells.bytes, byte_cost(&l.bytes, load.bytes), l.bytes.window) {
+        return Reason::TargetBytes as u8;
+    }
+    if load.syn && l.syns.cost != 0 && charge64(env, &cells.syns, l.syns.cost, l.syns.window) {
+        return Reason::TargetSyns as u8;
+    }
+    GO_ON
 }
 
 /// Whether the target's limit of unmatched later fragments is exceeded.
@@ -94,28 +106,27 @@ fn line_of(h: u64, config: &Config) -> u32 {
 
 /// The key's limits in its line. Packet cells are in the line's first half; the other half is touched only when asked for.
 #[inline(always)]
-fn check_line<E: Env>(env: &E, line: &SourceLine, h: u64, limits: &Limits, load: Load, reasons: [Reason; 3]) -> Option<Reason> {
+fn check_line<F: Frame, E: Env>(frame: &F, env: &E, line: &SourceLine, h: u64, limits: &Limits, load: Load, base: u8) -> u8 {
     let i = (h >> 32) as usize & 7;
     let j = (i + 1 + (h >> 35) as usize % 7) & 7;
     let now = (env.tick() << SOURCE_UNIT_SHIFT) as u32;
-    if limits.packets.cost != 0
-        && charge32(env, &line.packets[i], &line.packets[j], now, limits.packets.cost as u32, limits.packets.window as u32)
-    {
-        return Some(reasons[0]);
+    let mut number = GO_ON;
+    if limits.packets.cost != 0 {
+        let l = &limits.packets;
+        let over = charge32(env, &line.packets[i], &line.packets[j], now, l.cost as u32, l.window as u32);
+        number = frame.blur(if over { base } else { GO_ON });
     }
-    if limits.bytes.cost != 0 {
-        let cost = byte_cost(&limits.bytes, load.bytes) as u32;
-        if charge32(env, &line.bytes[i], &line.bytes[j], now, cost, limits.bytes.window as u32) {
-            return Some(reasons[1]);
-        }
+    if number == GO_ON && limits.bytes.cost != 0 {
+        let l = &limits.bytes;
+        let over = charge32(env, &line.bytes[i], &line.bytes[j], now, byte_cost(l, load.bytes) as u32, l.window as u32);
+        number = frame.blur(if over { base + 1 } else { GO_ON });
     }
-    if load.syn
-        && limits.syns.cost != 0
-        && charge32(env, &line.syns[i], &line.syns[j], now, limits.syns.cost as u32, limits.syns.window as u32)
-    {
-        return Some(reasons[2]);
+    if number == GO_ON && load.syn && limits.syns.cost != 0 {
+        let l = &limits.syns;
+        let over = charge32(env, &line.syns[i], &line.syns[j], now, l.cost as u32, l.window as u32);
+        number = frame.blur(if over { base + 2 } else { GO_ON });
     }
-    None
+    number
 }
 
 /// What a frame costs in cell units; never nothing.

@@ -12,31 +12,34 @@ use crate::Env;
 /// What a list says, with the rule where the exact map told it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// The outcome that ends the decision.
-    pub reason: Reason,
+    /// The outcome that ends the decision, nothing where the address is not listed.
+    pub reason: Option<Reason>,
     /// Identity of the rule, 0 where only user space can tell.
     pub rule: u32,
 }
 
+/// Not listed.
+const UNLISTED: Listed = Listed { reason: None, rule: 0 };
+
 /// The node's list.
 #[inline(always)]
-pub fn node<E: Env>(env: &E, src: Addr) -> Option<Listed> {
+pub fn node<E: Env>(env: &E, src: Addr) -> Listed {
     let config = env.config();
     if src.is_v4() {
         if config.flags & node_flag::LIST4 == 0 {
-            return None;
+            return UNLISTED;
         }
         return node4(env, src, config.wide_lens4);
     }
     if config.flags & node_flag::LIST6 == 0 {
-        return None;
+        return UNLISTED;
     }
     node6(env, src)
 }
 
 /// IPv4: the /24's two bits; only "part" looks further.
 #[inline(always)]
-fn node4<E: Env>(env: &E, src: Addr, wide_lens: u32) -> Option<Listed> {
+fn node4<E: Env>(env: &E, src: Addr, wide_lens: u32) -> Listed {
     let ip = src.ip4();
     let number = ip >> 8;
     let mut state = State::from_bits(env.slots4(number >> 5) >> ((number & 31) * 2));
@@ -72,7 +75,7 @@ fn node4<E: Env>(env: &E, src: Addr, wide_lens: u32) -> Option<Listed> {
 
 /// IPv6: the /27's two bits; "part" probes the lengths that exist there.
 #[inline(always)]
-fn node6<E: Env>(env: &E, src: Addr) -> Option<Listed> {
+fn node6<E: Env>(env: &E, src: Addr) -> Listed {
     let slot = slot6(src.hi);
     if slot != SLOT6_OUTSIDE {
         let state = State::from_bits(env.slots6((slot >> 5) & (SLOTS6_WORDS - 1)) >> ((slot & 31) * 2));
@@ -80,21 +83,21 @@ fn node6<E: Env>(env: &E, src: Addr) -> Option<Listed> {
             return of_state(state, LIST_NODE);
         }
     }
-    let lengths = env.lengths(slot)?;
+    let Some(lengths) = env.lengths(slot) else { return UNLISTED };
     probe(env, LIST_NODE, src, lengths)
 }
 
 /// A target's own list.
 #[inline(always)]
-pub fn scoped<E: Env>(env: &E, list: u16, src: Addr) -> Option<Listed> {
+pub fn scoped<E: Env>(env: &E, list: u16, src: Addr) -> Listed {
     let key = SCOPED_LENGTHS_BASE + list as u32 * 2 + !src.is_v4() as u32;
-    let lengths = env.lengths(key)?;
+    let Some(lengths) = env.lengths(key) else { return UNLISTED };
     probe(env, list, src, lengths)
 }
 
 /// Probes the lengths, longest first: the first live entry decides.
 #[inline(always)]
-fn probe<E: Env>(env: &E, list: u16, src: Addr, lengths: &Lengths6) -> Option<Listed> {
+fn probe<E: Env>(env: &E, list: u16, src: Addr, lengths: &Lengths6) -> Listed {
     let mut i = 0;
     while i < MAX_LENGTHS {
         if i >= lengths.count as usize {
@@ -111,7 +114,7 @@ fn probe<E: Env>(env: &E, list: u16, src: Addr, lengths: &Lengths6) -> Option<Li
 /// The entry of exactly this length, unless it has expired.
 #[inline(always)]
 fn live<E: Env>(env: &E, list: u16, src: Addr, len: u8) -> Option<PrefixEntry> {
-    let key = PrefixKey { addr: src.masked(len as u32), list, len, pad: [0; 5] };
+    let key = PrefixKey::new(src.masked(len as u32), list, len);
     let entry = env.prefix(&key)?;
     if entry.expires != 0 && env.tick() >= entry.expires {
         return None;
@@ -121,7 +124,7 @@ fn live<E: Env>(env: &E, list: u16, src: Addr, len: u8) -> Option<PrefixEntry> {
 
 /// The outcome of an exact entry.
 #[inline(always)]
-fn listed(entry: &PrefixEntry, list: u16) -> Option<Listed> {
+fn listed(entry: &PrefixEntry, list: u16) -> Listed {
     let reason = match State::from_bits(entry.state as u64) {
         State::Allow if entry.never_block != 0 => Reason::NeverBlock,
         State::Allow if list == LIST_NODE => Reason::AllowListed,
@@ -129,20 +132,20 @@ fn listed(entry: &PrefixEntry, list: u16) -> Option<Listed> {
         State::Deny if entry.expires != 0 => Reason::Blocked,
         State::Deny if list == LIST_NODE => Reason::DenyListed,
         State::Deny => Reason::DenyScoped,
-        State::None | State::Part => return None,
+        State::None | State::Part => return UNLISTED,
     };
-    Some(Listed { reason, rule: entry.rule })
+    Listed { reason: Some(reason), rule: entry.rule }
 }
 
 /// The outcome of a state that covers the whole block.
 #[inline(always)]
-fn of_state(state: State, list: u16) -> Option<Listed> {
+fn of_state(state: State, list: u16) -> Listed {
     let reason = match (state, list == LIST_NODE) {
         (State::Deny, true) => Reason::DenyListed,
         (State::Deny, false) => Reason::DenyScoped,
         (State::Allow, true) => Reason::AllowListed,
         (State::Allow, false) => Reason::AllowScoped,
-        _ => return None,
+        _ => return UNLISTED,
     };
-    Some(Listed { reason, rule: 0 })
+    Listed { reason: Some(reason), rule: 0 }
 }

@@ -4,6 +4,7 @@ use weir_abi::config::node_flag;
 use weir_abi::target::NODE;
 use weir_abi::{Reason, Verdict};
 use weir_wire::ethernet::{self, ethertype};
+use weir_wire::frame::MAX_OFFSET;
 use weir_wire::packet::parse_within;
 use weir_wire::{tunnel, Frame, Malformed, Parsed};
 
@@ -14,12 +15,38 @@ use crate::Env;
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// What is done.
-    pub verdict: Verdict,
-    /// Why, and who owns it.
-    pub decision: Decision,
+    /// It is dropped.
+    pub drop: bool,
+    /// It passes because the owner only observes; it would have been dropped.
+    pub would: bool,
+    /// Number of the [`Reason`].
+    pub number: u8,
+    /// The target that the packet is for, 0: none.
+    pub target: u32,
+    /// The rule that decided, 0: none or not known here.
+    pub rule: u32,
     /// Take a sample: it stands for this many packets. 0: no sample.
     pub sample_weight: u32,
+}
+
+impl Outcome {
+    /// Why.
+    pub fn reason(&self) -> Reason {
+        // Numbers come from reasons, so the fallback is never taken.
+        Reason::from_number(self.number).unwrap_or(Reason::NoTarget)
+    }
+
+    /// What is done.
+    #[inline(always)]
+    pub const fn verdict(&self) -> Verdict {
+        if self.drop {
+            Verdict::Drop
+        } else if self.would {
+            Verdict::WouldDrop
+        } else {
+            Verdict::Pass
+        }
+    }
 }
 
 /// Decides and counts.
@@ -27,21 +54,39 @@ pub struct Outcome {
 pub fn process<F: Frame + Clone, E: Env>(frame: &F, env: &E) -> Outcome {
     let bytes = frame.len() as u32;
     let decision = decide(frame, env, bytes);
-    let verdict = if !decision.reason.drops() {
-        Verdict::Pass
-    } else if decision.enforce {
-        Verdict::Drop
-    } else {
-        Verdict::WouldDrop
-    };
-    let would = matches!(verdict, Verdict::WouldDrop);
-    let count = env.count(decision.target, would, decision.reason, bytes);
+    // The tail is the same for every outcome: blurred, it is verified once and not once for each reason.
+    let number = frame.blur(decision.number) & 127;
+    let target = frame.blur64(decision.target as u64) as u32;
+    let enforce = frame.blur(decision.enforce as u8) & 1;
+    let rule = frame.blur64(decision.rule as u64) as u32;
+    let drops = drops(number) as u8;
+    let would = drops & !enforce;
+    let count = env.count(target, would != 0, number, bytes);
     let config = env.config();
-    let mask = if matches!(verdict, Verdict::Pass) { config.sample_pass_mask } else { config.sample_drop_mask };
+    let mask = if drops == 0 { config.sample_pass_mask } else { config.sample_drop_mask };
     // The first of every kind is sampled, then one in mask + 1: rare reasons are not drowned by a flood.
     let sample_weight = if mask != u32::MAX && count.wrapping_sub(1) & mask as u64 == 0 { mask + 1 } else { 0 };
-    Outcome { verdict, decision, sample_weight }
+    Outcome { drop: drops & enforce != 0, would: would != 0, number, target, rule, sample_weight }
 }
+
+/// Whether the reason with this number drops.
+#[inline(always)]
+pub(crate) fn drops(number: u8) -> bool {
+    (if number < 64 { DROPS[0] >> number } else { DROPS[1] >> (number & 63) }) & 1 != 0
+}
+
+/// Bit `n` of the pair is set where reason `n` drops.
+const DROPS: [u64; 2] = {
+    let mut bits = [0u64; 2];
+    let mut i = 0;
+    while i < Reason::ALL.len() {
+        if Reason::ALL[i].drops() {
+            bits[i >> 6] |= 1 << (i & 63);
+        }
+        i += 1;
+    }
+    bits
+};
 
 /// Tunnels inside each other that are looked into.
 const MAX_TUNNELS: usize = 2;
@@ -52,7 +97,7 @@ fn decide<F: Frame + Clone, E: Env>(frame: &F, env: &E, bytes: u32) -> Decision 
     let flags = env.config().flags;
     // An inner packet cannot reach beyond the one that carries it, hence `end`.
     let (mut at, mut v6, mut end) = match network(frame, flags) {
-        Ok((at, v6)) => (at, v6, frame.len()),
+        Ok((at, v6)) => (frame.blur64(at as u64) as usize & 63, frame.blur(v6 as u8) & 1 != 0, frame.len()),
         Err(reason) => return of_node(env, reason),
     };
     let mut depth = 0;
@@ -69,7 +114,10 @@ fn decide<F: Frame + Clone, E: Env>(frame: &F, env: &E, bytes: u32) -> Decision 
                         return of_node(env, Reason::TunnelTooDeep);
                     }
                     depth += 1;
-                    (at, v6, end) = (inner.ip, inner.v6, inner.end);
+                    // Blurred, as all that follows a branch of the parser: one state for the verifier.
+                    at = frame.blur64(inner.ip as u64) as usize & (2 * MAX_OFFSET + 1);
+                    v6 = frame.blur(inner.v6 as u8) & 1 != 0;
+                    end = frame.blur64(inner.end as u64) as usize;
                     continue;
                 }
                 Ok(None) => {}
@@ -109,7 +157,7 @@ fn network<F: Frame>(frame: &F, flags: u32) -> Result<(usize, bool), Reason> {
 
 #[inline(always)]
 fn of_node<E: Env>(env: &E, reason: Reason) -> Decision {
-    Decision { reason, target: NODE, rule: 0, enforce: env.config().flags & node_flag::ENFORCE != 0 }
+    Decision { number: reason as u8, target: NODE, rule: 0, enforce: env.config().flags & node_flag::ENFORCE != 0 }
 }
 
 /// The reason of a named fault.

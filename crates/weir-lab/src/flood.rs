@@ -13,7 +13,7 @@ use crate::netns::Netns;
 use crate::state;
 
 /// An attacker's machine is not slowed down by what else runs on the victim's.
-const NICE: i32 = -10;
+const NICE: i32 = -15;
 
 /// A flood under way. It ends by its own bounds; dropping this ends it at once.
 pub struct Running {

@@ -6,7 +6,7 @@ use weir_abi::Addr;
 use weir_policy::explain::Index;
 use weir_policy::lists;
 use weir_policy::model::{ListEntry, Verdict};
-use weir_policy::Prefix;
+use weir_policy::{diff, Prefix, TableImage};
 
 const MILLION: usize = 1_000_000;
 
@@ -52,11 +52,22 @@ fn report(name: &str, prefixes: &[Prefix]) {
     });
     let (lists, compiled) = best(|| lists::compile(&entries, &[], 1000).expect("random prefixes compile"));
     let (index, indexed) = best(|| Index::new(entries.clone()));
+    let image = |lists: &lists::Lists| TableImage { lists: lists.image.clone(), ..TableImage::empty() };
+    let block = ListEntry::new(prefixes[MILLION / 2], Verdict::Deny, 2).until(2000);
+    let more = lists::compile(&entries.iter().copied().chain([block]).collect::<Vec<_>>(), &[], 1000);
+    let (empty, now, next) = (TableImage::empty(), image(&lists), image(&more.expect("one block more compiles")));
+    let (load, loaded) = best(|| diff(&empty, &now));
+    let (blocked, compared) = best(|| diff(&now, &next));
     println!(
-        "{name:18}  entries {:>6.1} ms · compile {:>6.1} ms · index {:>6.1} ms   ({} entries, {} parts, {} prefixes, {} slots)",
+        "{name:18}  entries {:>6.1} ms · compile {:>6.1} ms · index {:>6.1} ms · diff from empty {:>5.1} ms ({} changes), \
+         one block more {:>5.1} ms ({} changes)   ({} entries, {} parts, {} prefixes, {} slots)",
         ms(made),
         ms(compiled),
         ms(indexed),
+        ms(loaded),
+        load.changes(),
+        ms(compared),
+        blocked.changes(),
         index.entries().len(),
         lists.image.parts4.len(),
         lists.image.prefixes.len(),

@@ -9,6 +9,9 @@
 //! 4. *Remove* prefixes, shortest first, for the same reason.
 //! 5. *Settle*: only the new lengths are probed; what nobody reads any more goes.
 //!
+//! What holds for every lookup holds for a packet as long as one table decides about it. A target that gets another list at
+//! the moment in which one of the two changes for other targets may meet that list's state before or after.
+//!
 //! Elements are to be carried out in the order in which they stand.
 
 mod apply;

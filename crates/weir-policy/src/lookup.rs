@@ -90,7 +90,7 @@ fn probe_all(lists: &ListImage, list: u16, addr: Addr, lengths: &Lengths6, now: 
 }
 
 fn probe(lists: &ListImage, list: u16, addr: Addr, len: u8, now: u64) -> Option<(PrefixKey, PrefixEntry)> {
-    let key = PrefixKey { addr: addr.masked(len.into()), list, len, pad: [0; 5] };
+    let key = PrefixKey::new(addr.masked(len.into()), list, len);
     let at = lists.prefixes.binary_search_by_key(&prefix_order(&key), |(k, _)| prefix_order(k)).ok()?;
     let (_, entry) = lists.prefixes[at];
     (entry.expires == 0 || now < entry.expires).then_some((key, entry))

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{edges, entries, oracle, ticks, NOW};
+use common::{crowd, edges, entries, oracle, ticks, NOW};
 use proptest::prelude::*;
 use weir_abi::prefix::{State, MAX_LENGTHS};
 use weir_abi::Addr;
@@ -49,6 +49,11 @@ proptest! {
         addrs.extend(low.iter().map(|l| Addr::v4(0x0a00_0000 ^ u32::from(*l))));
         addrs.push(Addr { hi: 0x2001_0db8_0000_0000, lo: low[0].into() });
         check(&list, &addrs);
+    }
+
+    #[test]
+    fn every_address_of_a_crowded_place(list in crowd(40)) {
+        check(&list, &edges(&list));
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub struct Original {
 /// A quote is cut, often eight bytes behind its IP header (RFC 792): enough for the ports and no more. Lengths behind the
 /// headers are therefore not judged.
 #[inline(always)]
-pub fn original<F: Frame>(frame: &F, packet: &Packet) -> Option<Original> {
+pub fn original<F: Frame + Clone>(frame: &F, packet: &Packet) -> Option<Original> {
     if !matches!(packet.transport, Transport::Icmp) || !has_original(packet.ip.v6, (packet.source_port >> 8) as u8) {
         return None;
     }
@@ -64,6 +64,7 @@ pub fn original<F: Frame>(frame: &F, packet: &Packet) -> Option<Original> {
 const ANY_LENGTH: usize = MAX_OFFSET + 0x1_0000 + ipv6::HEADER;
 
 /// The frame up to the end of the packet that quotes.
+#[derive(Clone, Copy)]
 struct Quote<'a, F> {
     frame: &'a F,
     end: usize,

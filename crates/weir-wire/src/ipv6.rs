@@ -134,6 +134,9 @@ fn extensions<F: Frame>(frame: &F, mut ip: Ip) -> Read {
                 break;
             }
         }
+        // Blurred, so that the verifier sees one state for every combination of headers up to here.
+        proto = frame.blur(proto);
+        at = frame.blur64(at as u64) as usize & (2 * MAX_OFFSET + 1);
         i += 1;
     }
     if ip.fragment.offset == 0 && is_extension(proto) {

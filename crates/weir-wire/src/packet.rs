@@ -202,7 +202,7 @@ pub enum Parsed {
 
 /// Reads an Ethernet frame.
 #[inline(always)]
-pub fn parse<F: Frame>(frame: &F) -> Parsed {
+pub fn parse<F: Frame + Clone>(frame: &F) -> Parsed {
     let link = match ethernet::parse(frame, 0) {
         Ok(Some(link)) => link,
         Ok(None) => return Parsed::Unreadable,
@@ -220,20 +220,29 @@ pub fn parse<F: Frame>(frame: &F) -> Parsed {
 
 /// Reads an IP packet that starts at `off` and may reach to the end of the frame.
 #[inline(always)]
-pub fn parse_ip<F: Frame>(frame: &F, off: usize, v6: bool) -> Parsed {
+pub fn parse_ip<F: Frame + Clone>(frame: &F, off: usize, v6: bool) -> Parsed {
     parse_within(frame, off, v6, frame.len())
 }
 
 /// Reads an IP packet that starts at `off` and may reach to `limit`: inside a tunnel that is the end of what carries it.
 #[inline(always)]
-pub fn parse_within<F: Frame>(frame: &F, off: usize, v6: bool, limit: usize) -> Parsed {
+pub fn parse_within<F: Frame + Clone>(frame: &F, off: usize, v6: bool, limit: usize) -> Parsed {
     let read = if v6 { ipv6::parse(frame, off, limit) } else { ipv4::parse(frame, off, limit) };
     let ip = match read {
         Ok(Some(ip)) => ip,
         Ok(None) => return Parsed::Unreadable,
         Err(m) => return Parsed::Malformed(m),
     };
-    transport(frame, ip)
+    // Whatever led here (options, extension headers, family) is one state to the verifier from now on.
+    let frame = frame.refreshed();
+    let ip = Ip {
+        v6: frame.blur(ip.v6 as u8) & 1 != 0,
+        proto: frame.blur(ip.proto),
+        payload: frame.blur64(ip.payload as u64) as usize & (2 * MAX_OFFSET + 1),
+        fragment: Fragment { kind: Kind::from_number(frame.blur(ip.fragment.kind as u8)), ..ip.fragment },
+        ..ip
+    };
+    transport(&frame, ip)
 }
 
 /// Reads the transport header behind the IP headers.

@@ -6,7 +6,7 @@ use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_jiffies64};
 use weir_abi::counters::{counter_index, feature_index};
 use weir_abi::rules::SLOTS;
 use weir_abi::{
-    Cell32, Cell64, Config, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, Reason, RuleTables, SourceLine, TargetCells, TargetKey,
+    Cell32, Cell64, Config, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine, TargetCells, TargetKey,
     TargetPolicy,
 };
 use weir_core::{targets, Env};
@@ -173,8 +173,8 @@ impl Env for KernelEnv {
     }
 
     #[inline(always)]
-    fn count(&self, target: u32, would: bool, reason: Reason, bytes: u32) -> u64 {
-        let index = counter_index(self.cpu, self.config.targets, target, would, reason as u8);
+    fn count(&self, target: u32, would: bool, reason: u8, bytes: u32) -> u64 {
+        let index = counter_index(self.cpu, self.config.targets, target, would, reason);
         let Some(counter) = maps::COUNTERS.get_ptr_mut(index) else { return 0 };
         // SAFETY: as in `count_rule`.
         unsafe {

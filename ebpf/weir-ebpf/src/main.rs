@@ -11,7 +11,8 @@ mod sample;
 use aya_ebpf::bindings::{xdp_action, TC_ACT_SHOT, TC_ACT_UNSPEC};
 use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
-use weir_abi::Verdict;
+
+use weir_wire::Frame;
 
 use crate::env::KernelEnv;
 use crate::frame::Linear;
@@ -23,11 +24,8 @@ pub fn weir_xdp(ctx: XdpContext) -> u32 {
     let frame = Linear::of_xdp(&ctx, env.noise());
     // SAFETY: the context is the kernel's, valid for the length of this call.
     let ifindex = unsafe { (*ctx.ctx).ingress_ifindex };
-    match run(&frame, &env, ifindex) {
-        // Fail-open is decided here and nowhere else: only a stated drop drops.
-        Verdict::Drop => xdp_action::XDP_DROP,
-        Verdict::Pass | Verdict::WouldDrop => xdp_action::XDP_PASS,
-    }
+    // Fail-open is decided here and below, and nowhere else: only a stated drop drops.
+    if run(&frame, &env, ifindex) { xdp_action::XDP_DROP } else { xdp_action::XDP_PASS }
 }
 
 /// tcx ingress: the fallback where a device has no native XDP, and the hook of pod interfaces.
@@ -37,20 +35,18 @@ pub fn weir_tcx(ctx: TcContext) -> i32 {
     let frame = Linear::of_skb(&ctx, env.noise());
     // SAFETY: the context is the kernel's, valid for the length of this call.
     let ifindex = unsafe { (*ctx.skb.skb).ifindex };
-    match run(&frame, &env, ifindex) {
-        Verdict::Drop => TC_ACT_SHOT as i32,
-        // "Unspecified" lets programs of others have their say.
-        Verdict::Pass | Verdict::WouldDrop => TC_ACT_UNSPEC,
-    }
+    // "Unspecified" lets programs of others have their say.
+    if run(&frame, &env, ifindex) { TC_ACT_SHOT as i32 } else { TC_ACT_UNSPEC }
 }
 
+/// Whether the frame is to be dropped.
 #[inline(always)]
-fn run(frame: &Linear, env: &KernelEnv, ifindex: u32) -> Verdict {
+fn run(frame: &Linear, env: &KernelEnv, ifindex: u32) -> bool {
     let outcome = weir_core::process(frame, env);
     if outcome.sample_weight != 0 {
-        sample::take(frame, env, &outcome, ifindex);
+        sample::take(&frame.refreshed(), env, &outcome, ifindex);
     }
-    outcome.verdict
+    outcome.drop
 }
 
 /// `bpf_ringbuf_*` and other helpers ask for a licence that the kernel knows.

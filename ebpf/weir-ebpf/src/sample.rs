@@ -23,10 +23,10 @@ pub fn take(frame: &Linear, env: &KernelEnv, outcome: &Outcome, ifindex: u32) {
     // SAFETY: the helper has no arguments. Exact time is asked for only here: it costs as much as the rest of a decision.
     sample.time_ns = unsafe { bpf_ktime_get_ns() };
     sample.length = frame.len() as u32;
-    sample.target = outcome.decision.target as u16;
-    sample.reason = outcome.decision.reason as u8;
-    sample.verdict = outcome.verdict as u8;
-    sample.rule = outcome.decision.rule;
+    sample.target = outcome.target as u16;
+    sample.reason = outcome.number;
+    sample.verdict = outcome.drop as u8 + 2 * outcome.would as u8;
+    sample.rule = outcome.rule;
     sample.ifindex = ifindex;
     sample.weight = outcome.sample_weight;
     sample.pad = 0;

@@ -37,6 +37,29 @@ pub struct Field {
     pub span: u64,
 }
 
+/// Sixteenths of a nanosecond: the unit of the pace, fine enough for millions of packets a second.
+pub const PACE_UNIT: u64 = 16;
+/// A sender that was kept from sending for longer than this does not make up for it.
+pub const FORGIVEN_NS: u64 = 2_000_000;
+
+/// The running state of the generator, one per CPU: the thread that sends stays on one.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Running {
+    /// State of the random numbers: the same seed gives the same flood.
+    pub random: u64,
+    /// Sixteenths of a nanosecond between two frames; 0 for no pace and no bounds of its own.
+    pub interval: u64,
+    /// When the next frame is due, in sixteenths of a nanosecond; 0 before the first.
+    pub due: u64,
+    /// The last moment for a frame, in nanoseconds; 0 before the first.
+    pub until: u64,
+    /// How long after the first frame that is, in nanoseconds.
+    pub time: u64,
+    /// Frames that may still be sent.
+    pub left: u64,
+}
+
 /// Everything the generator needs for one kind of frame.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -126,6 +149,7 @@ pub struct SeedSource {
 const _: () = {
     assert!(size_of::<Field>() == 16);
     assert!(size_of::<Plan>() == 48 + HEADER_BYTES + 16 * MAX_FIELDS);
+    assert!(size_of::<Running>() == 48);
     assert!(size_of::<Keep>() == 24);
     assert!(size_of::<SeedSource>() == 24);
 };

@@ -1,15 +1,20 @@
 //! The traffic source. Run with live frames (`BPF_F_TEST_XDP_LIVE_FRAMES`), it writes one packet of the plan into the frame
-//! and sends it out of the plan's interface.
+//! and sends it out of the plan's interface, as soon as it is due; a run that comes too early gives its frame back.
+//!
+//! Pace and bounds are kept here and not by whoever starts the runs: frames then leave evenly spaced, which no sleep could
+//! achieve, and a flood is over when it is over.
 
 use aya_ebpf::{
-    bindings::xdp_action::XDP_ABORTED,
-    helpers::{bpf_redirect, bpf_xdp_adjust_tail},
+    bindings::xdp_action::{XDP_ABORTED, XDP_DROP},
+    helpers::{bpf_ktime_get_ns, bpf_redirect, bpf_xdp_adjust_tail},
     macros::{map, xdp},
     maps::{Array, PerCpuArray},
     programs::XdpContext,
 };
 
-use crate::abi::{HEADER_BYTES, HEADER_START, HEADER_WORDS, KINDS, MAX_FIELDS, Plan, SUM_IP, SUM_L4};
+use crate::abi::{
+    FORGIVEN_NS, HEADER_BYTES, HEADER_START, HEADER_WORDS, KINDS, MAX_FIELDS, PACE_UNIT, Plan, Running, SUM_IP, SUM_L4,
+};
 use crate::packet::{write, write_byte};
 
 #[map]
@@ -19,27 +24,53 @@ static PLAN: Array<Plan> = Array::with_max_entries(1, 0);
 #[map]
 static SENT: PerCpuArray<u64> = PerCpuArray::with_max_entries(KINDS, 0);
 
-/// State of the random numbers, seeded by user space: the same seed on one CPU gives the same flood.
 #[map]
-static RANDOM: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+static RUNNING: PerCpuArray<Running> = PerCpuArray::with_max_entries(1, 0);
 
 #[xdp]
 pub fn generate(ctx: XdpContext) -> u32 {
-    let Some(plan) = PLAN.get(0) else { return XDP_ABORTED };
-    let Some(()) = fill(&ctx, plan) else { return XDP_ABORTED };
+    let (Some(plan), Some(running)) = (PLAN.get(0), RUNNING.get_ptr_mut(0)) else { return XDP_ABORTED };
+    // SAFETY: a per-CPU slot, and the program does not run twice at once on a CPU.
+    let running = unsafe { &mut *running };
+    if running.interval != 0 && !due(running) {
+        return XDP_DROP;
+    }
+    let Some(()) = fill(&ctx, plan, &mut running.random) else { return XDP_ABORTED };
     if let Some(sent) = SENT.get_ptr_mut(plan.kind) {
-        // SAFETY: a per-CPU slot, and the program does not run twice at once on a CPU.
+        // SAFETY: as above.
         unsafe { *sent += 1 };
     }
     // SAFETY: a plain helper call; a wrong interface only makes the kernel free the frame.
     unsafe { bpf_redirect(plan.ifindex, 0) as u32 }
 }
 
+/// Whether a frame is due and within the bounds; it is then accounted for.
 #[inline(always)]
-fn fill(ctx: &XdpContext, plan: &Plan) -> Option<()> {
-    let random = RANDOM.get_ptr_mut(0)?;
-    // SAFETY: a per-CPU slot, and the program does not run twice at once on a CPU.
-    let mut state = unsafe { *random };
+fn due(running: &mut Running) -> bool {
+    if running.left == 0 {
+        return false;
+    }
+    // SAFETY: a plain helper call.
+    let now = unsafe { bpf_ktime_get_ns() };
+    if running.due == 0 {
+        running.due = now * PACE_UNIT;
+        running.until = now + running.time;
+    }
+    if now * PACE_UNIT < running.due || now > running.until {
+        return false;
+    }
+    let floor = (now - FORGIVEN_NS) * PACE_UNIT;
+    if running.due < floor {
+        running.due = floor;
+    }
+    running.due += running.interval;
+    running.left -= 1;
+    true
+}
+
+#[inline(always)]
+fn fill(ctx: &XdpContext, plan: &Plan, random: &mut u64) -> Option<()> {
+    let mut state = *random;
 
     let mut cut = 0;
     if plan.trim_span != 0 {
@@ -105,8 +136,7 @@ fn fill(ctx: &XdpContext, plan: &Plan) -> Option<()> {
     if plan.l4_sum_at != 0 {
         write(ctx, field_offset(plan.l4_sum_at), checksum(l4_sum))?;
     }
-    // SAFETY: as above.
-    unsafe { *random = state };
+    *random = state;
     Some(())
 }
 

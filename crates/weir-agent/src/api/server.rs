@@ -44,10 +44,19 @@ pub enum ListenError {
 
 /// A place to listen on, taken before the packet path is touched.
 pub enum Listener {
-    /// The unix socket, and where it lies.
-    Unix(UnixListener, PathBuf),
+    /// The unix socket.
+    Unix(UnixListener, SocketFile),
     /// Loopback.
     Tcp(TcpListener),
+}
+
+/// The socket's place in the file system; it goes when this goes.
+pub struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 impl Listener {
@@ -70,7 +79,7 @@ impl Listener {
             Ok(listener)
         };
         let listener = bind().map_err(|source| ListenError::Socket { path: path.to_path_buf(), source })?;
-        Ok(Listener::Unix(listener, path.to_path_buf()))
+        Ok(Listener::Unix(listener, SocketFile(path.to_path_buf())))
     }
 
     /// A loopback address.
@@ -82,14 +91,18 @@ impl Listener {
         Ok(Listener::Tcp(listener))
     }
 
+    /// The loopback address, its port chosen.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Listener::Unix(..) => None,
+            Listener::Tcp(listener) => listener.local_addr().ok(),
+        }
+    }
+
     /// Serves until `stop` comes.
     pub async fn serve(self, router: Router, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         match self {
-            Listener::Unix(listener, path) => {
-                let served = axum::serve(listener, router).with_graceful_shutdown(stop).await;
-                let _ = fs::remove_file(path);
-                served
-            }
+            Listener::Unix(listener, _file) => axum::serve(listener, router).with_graceful_shutdown(stop).await,
             Listener::Tcp(listener) => axum::serve(listener, router).with_graceful_shutdown(stop).await,
         }
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use weir_api::local::{Applied, NewEntry};
 use weir_api::spec::{BlockAction, Cidr, Mode, Moment};
 
-use super::{Engine, Now, Refusal};
+use super::{ApplyError, Engine, Now, Refusal};
 use crate::entries::Entry;
 use crate::status;
 
@@ -40,7 +40,10 @@ impl Engine {
     fn change(&mut self, cidr: Cidr, entry: Option<Entry>, now: Now) -> Result<f64, Refusal> {
         let start = Instant::now();
         let before = self.entries.set(cidr, entry).map_err(|e| Refusal::Unwise(e.to_string()))?;
-        let applied = self.apply(now).map_err(Refusal::Unwise);
+        let applied = self.apply(now).map_err(|e| match e {
+            ApplyError::Compile(errors) => Refusal::Unwise(errors.to_string()),
+            ApplyError::Datapath(e) => Refusal::Failed(e.to_string()),
+        });
         let effect_ms = start.elapsed().as_secs_f64() * 1000.0;
         let in_force = applied.is_ok();
         let kept = applied.and_then(|()| self.entries.save().map_err(|e| Refusal::Failed(e.to_string())));
@@ -48,7 +51,7 @@ impl Engine {
         // There was room for it before, so there is now.
         let _ = self.entries.set(cidr, before);
         if in_force && let Err(e) = self.apply(now) {
-            tracing::error!(error = e, %cidr, "a change that could not be kept stays in force until the next one");
+            tracing::error!(error = %e, %cidr, "a change that could not be kept stays in force until the next one");
         }
         Err(refusal)
     }

@@ -10,7 +10,7 @@ use weir_policy::compile::Compiled;
 use weir_policy::image::TableImage;
 use weir_policy::model::{ListEntry, Verdict};
 
-use super::{Base, Engine, Now, StartError, clock};
+use super::{ApplyError, Base, Engine, Now, StartError, clock};
 use crate::host::Host;
 use crate::policy::{Loaded, load};
 use crate::tables;
@@ -73,7 +73,7 @@ impl Engine {
             names: tables::used_names(&self.base.policy),
             sets: self.base.policy.sets.clone(),
         };
-        let Converted { mut policy, warnings } = to_policy(&loaded.objects, context)?;
+        let Converted { mut policy, warnings, places } = to_policy(&loaded.objects, context)?;
         let rule = policy.names.intern("never-block set");
         let never = self.host.never_block().into_iter().chain(self.settings.never_block.iter().copied());
         policy.lists.extend(never.map(|net| ListEntry::new(net, Verdict::NeverBlock, rule)));
@@ -89,8 +89,13 @@ impl Engine {
         if let Err(e) = self.apply(now) {
             self.base = before;
             let file = self.settings.policy.as_ref().map_or_else(String::new, |p| p.display().to_string());
-            let position = Position { file: file.into(), line: 0, column: 0 };
-            return Err(vec![Problem { severity: Severity::Error, position, field: String::new(), message: e }]);
+            return Err(match e {
+                ApplyError::Compile(errors) => tables::findings(&errors, &places, &file),
+                ApplyError::Datapath(e) => {
+                    let position = Position { file: file.into(), line: 0, column: 0 };
+                    vec![Problem { severity: Severity::Error, position, field: String::new(), message: e.to_string() }]
+                }
+            });
         }
         let mut view = PolicyView::clone(&self.view.policy());
         view.generation += 1;
@@ -131,7 +136,7 @@ impl Engine {
     }
 
     /// Compiles the policy and the runtime entries, and puts the tables in force.
-    pub(super) fn apply(&mut self, now: Now) -> Result<(), String> {
+    pub(super) fn apply(&mut self, now: Now) -> Result<(), ApplyError> {
         let clock = clock(&*self.datapath, now);
         // The entries go in and out again: a copy of a long list would cost more than everything else here.
         let from_files = self.base.policy.lists.len();
@@ -140,9 +145,10 @@ impl Engine {
         self.base.policy.lists.truncate(from_files);
         let Compiled { image, warnings, exact_until } = built?;
         for warning in warnings {
-            tracing::warn!(%warning, "tables");
+            // Who wrote the policy has seen these with line and column, but for endpoints that overlap only in part.
+            tracing::debug!(%warning, "tables");
         }
-        let report = self.datapath.apply(&image).map_err(|e| e.to_string())?;
+        let report = self.datapath.apply(&image)?;
         let mut view = PolicyView::clone(&self.view.policy());
         view.mode = if self.base.policy.enforce_node { Mode::Enforce } else { Mode::Observe };
         view.files.clone_from(&self.base.files);

@@ -88,7 +88,7 @@ impl Engine {
         if (ended || self.tables_are_behind())
             && let Err(e) = self.apply(now)
         {
-            tracing::error!(error = e, "ended entries stay in the tables, where they have no effect");
+            tracing::error!(error = %e, "ended entries stay in the tables, where they have no effect");
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use notify::{RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
-use tracing::{info, warn};
+use tracing::warn;
 
 /// A change counts when the directory has been quiet for this long …
 const QUIET: Duration = Duration::from_millis(200);
@@ -19,42 +19,64 @@ const LATEST: Duration = Duration::from_secs(2);
 /// How often the directory is looked at without a hint from the kernel.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// Calls `changed` after every change of what the path holds, until the future is dropped. List files elsewhere are
-/// given by `extra`, asked anew each time.
-pub async fn watch(path: PathBuf, extra: impl Fn() -> Vec<PathBuf>, mut changed: impl AsyncFnMut()) {
-    let (hint, mut hints) = mpsc::channel::<()>(1);
-    let watched = if path.is_dir() { path.clone() } else { path.parent().map(Path::to_path_buf).unwrap_or_default() };
-    let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        // Reading the files is an event, too: without this filter every reload would cause the next.
-        if event.map_or(true, |e| !e.kind.is_access()) {
-            let _ = hint.try_send(());
-        }
-    })
-    .and_then(|mut watcher| watcher.watch(&watched, RecursiveMode::NonRecursive).map(|()| watcher));
-    match &watcher {
-        Ok(_) => info!(directory = %watched.display(), "watching the policy directory"),
-        Err(e) => {
-            warn!(directory = %watched.display(), error = %e, every_s = LOOK.as_secs(), "no change notices here: looking instead");
+/// A directory (or file) that is watched.
+pub struct Watch<F> {
+    path: PathBuf,
+    extra: F,
+    hints: mpsc::Receiver<()>,
+    /// Gone when there are no change notices here; held, because dropping it ends them.
+    watcher: Option<notify::RecommendedWatcher>,
+    last: u64,
+}
+
+impl<F: Fn() -> Vec<PathBuf>> Watch<F> {
+    /// Watches from now on. Files elsewhere that count, too, are given by `extra`, asked anew each time.
+    pub fn new(path: PathBuf, extra: F) -> Self {
+        let (hint, hints) = mpsc::channel::<()>(1);
+        let watched = if path.is_dir() { path.clone() } else { path.parent().map(Path::to_path_buf).unwrap_or_default() };
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            // Reading the files is an event, too: without this filter every reload would cause the next.
+            if event.map_or(true, |e| !e.kind.is_access()) {
+                let _ = hint.try_send(());
+            }
+        })
+        .and_then(|mut watcher| watcher.watch(&watched, RecursiveMode::NonRecursive).map(|()| watcher));
+        let watcher = match watcher {
+            Ok(watcher) => Some(watcher),
+            Err(e) => {
+                let every_s = LOOK.as_secs();
+                warn!(directory = %watched.display(), error = %e, every_s, "no change notices here: looking instead");
+                None
+            }
+        };
+        let last = fingerprint(&path, &extra());
+        Self { path, extra, hints, watcher, last }
+    }
+
+    /// Comes back after the next change.
+    pub async fn changed(&mut self) {
+        loop {
+            if self.watcher.is_none() {
+                tokio::time::sleep(LOOK).await;
+            } else if let Ok(Some(())) = timeout(LOOK, self.hints.recv()).await {
+                self.settle().await;
+            }
+            let now = fingerprint(&self.path, &(self.extra)());
+            if now != self.last {
+                self.last = now;
+                return;
+            }
         }
     }
-    let mut last = fingerprint(&path, &extra());
-    loop {
-        if let Ok(Some(())) = timeout(LOOK, hints.recv()).await {
-            let latest = Instant::now() + LATEST;
-            while Instant::now() < latest {
-                match timeout_at(latest.min(Instant::now() + QUIET), hints.recv()).await {
-                    Ok(Some(())) => {}
-                    _ => break,
-                }
+
+    /// Waits until a burst of changes is over.
+    async fn settle(&mut self) {
+        let latest = Instant::now() + LATEST;
+        while Instant::now() < latest {
+            let quiet = latest.min(Instant::now() + QUIET);
+            if !matches!(timeout_at(quiet, self.hints.recv()).await, Ok(Some(()))) {
+                return;
             }
-        } else if watcher.is_err() {
-            // The channel is closed: the time-out above returns at once.
-            tokio::time::sleep(LOOK).await;
-        }
-        let now = fingerprint(&path, &extra());
-        if now != last {
-            last = now;
-            changed().await;
         }
     }
 }
@@ -87,9 +109,13 @@ mod tests {
     async fn a_burst_of_changes_counts_once_and_reading_not_at_all() {
         let dir = tempfile::tempdir().unwrap();
         let seen = AtomicUsize::new(0);
-        let watching = watch(dir.path().to_path_buf(), Vec::new, async || {
-            seen.fetch_add(1, Ordering::SeqCst);
-        });
+        let mut watch = Watch::new(dir.path().to_path_buf(), Vec::new);
+        let watching = async {
+            loop {
+                watch.changed().await;
+                seen.fetch_add(1, Ordering::SeqCst);
+            }
+        };
         let story = async {
             tokio::time::sleep(Duration::from_millis(100)).await;
             for i in 0..5 {

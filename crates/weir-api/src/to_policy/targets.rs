@@ -173,7 +173,7 @@ impl Conversion<'_> {
 }
 
 /// The target's name: what metrics and samples call it.
-fn target_name(resource: &Resource<ProtectionSpec>) -> String {
+pub(super) fn target_name(resource: &Resource<ProtectionSpec>) -> String {
     match &resource.metadata.namespace {
         Some(namespace) if resource.kind == Kind::Protection.name() => format!("{namespace}/{}", resource.metadata.name),
         _ => resource.metadata.name.clone(),

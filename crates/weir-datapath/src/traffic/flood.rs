@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use super::abi::KINDS;
 use super::{Error, Frame, Generator, Prepared};
 
-/// Frames of one kind that leave together. A veth's ring takes 256: smaller steps leave room for others in it.
-static STEP: std::sync::LazyLock<u32> = std::sync::LazyLock::new(|| std::env::var("STEP").map_or(64, |x| x.parse().unwrap()));
-/// A thread that fell behind by more than this (it was not scheduled) does not catch up: a burst is not what was asked for.
-const FORGIVEN: Duration = Duration::from_millis(4);
-/// The longest sleep, so that the stop flag is seen in time.
-const LONGEST_SLEEP: Duration = Duration::from_millis(20);
+/// How long the kernel is to go on before it looks up: the stop flag is seen that late, and kinds of frames change so often.
+/// Shorter slices cost more, because each has a memory pool of its own to which every frame must return.
+const SLICE: Duration = Duration::from_millis(10);
+const FIRST_RUNS: u32 = 20_000;
+const FEWEST_RUNS: u32 = 640;
+const MOST_RUNS: u32 = 1_000_000;
 
 /// One kind of frame in a flood.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ pub struct Stream {
     pub name: String,
     /// What it looks like.
     pub frame: Frame,
-    /// Its share of the frames, against the other streams' weights.
+    /// Its share of the time, against the other streams' weights.
     pub weight: u32,
 }
 
@@ -56,29 +56,33 @@ impl Sent {
 }
 
 impl Flood {
-    /// Runs in the calling thread, which must be in the interface's network namespace, until the bounds or `stop`.
+    /// Runs in the calling thread, which must be in the interface's network namespace, until the bounds or `stop`. It keeps
+    /// one core busy all the time: waiting for the next frame's moment is part of sending evenly.
     pub fn run(&self, generator: &mut Generator, stop: &AtomicBool) -> Result<Sent, Error> {
+        self.run_and_tell(generator, stop, |_| {})
+    }
+
+    /// The same, and tells now and then how many frames have left.
+    pub fn run_and_tell(&self, generator: &mut Generator, stop: &AtomicBool, tell: impl Fn(u64)) -> Result<Sent, Error> {
         let mut mix = self.mix(generator)?;
         let before = self.sent(generator)?;
+        let total_before: u64 = before.iter().sum();
+        generator.pace(self.pps, self.packets, self.time)?;
         let start = Instant::now();
-        let mut pace = Pace::new(start, self.pps);
-        let mut left = self.packets;
-        while left > 0 && !stop.load(Ordering::Relaxed) && start.elapsed() < self.time {
-            let now = Instant::now();
-            if let Some(wait) = pace.wait(now) {
-                if wait > Duration::from_micros(25) { std::thread::sleep(wait.min(LONGEST_SLEEP) - Duration::from_micros(10)); } else { std::hint::spin_loop(); }
-                continue;
-            }
-            let count = left.min(u64::from(*STEP)) as u32;
-            generator.send(mix.next(), count)?;
-            pace.spent(count);
-            left -= u64::from(count);
+        let (mut runs, mut total) = (FIRST_RUNS, 0);
+        while total < self.packets && start.elapsed() < self.time && !stop.load(Ordering::Relaxed) {
+            let slice = Instant::now();
+            generator.run(mix.next(), runs)?;
+            runs = next_runs(runs, slice.elapsed());
+            total = self.sent(generator)?.iter().sum::<u64>() - total_before;
+            tell(total);
         }
         let elapsed = start.elapsed();
+        generator.unpace()?;
         let after = self.sent(generator)?;
         let by_stream = self.streams.iter().zip(after.iter().zip(&before));
-        let by_stream: Vec<_> = by_stream.map(|(stream, (after, before))| (stream.name.clone(), after - before)).collect();
-        Ok(Sent { frames: by_stream.iter().map(|(_, frames)| frames).sum(), by_stream, elapsed })
+        let by_stream = by_stream.map(|(stream, (after, before))| (stream.name.clone(), after - before)).collect();
+        Ok(Sent { frames: after.iter().sum::<u64>() - total_before, by_stream, elapsed })
     }
 
     fn mix(&self, generator: &mut Generator) -> Result<Mix, Error> {
@@ -89,15 +93,22 @@ impl Flood {
             return Err(Error::Unbounded("it has one to sixteen streams"));
         }
         generator.forget();
-        let prepare = |(slot, stream): (usize, &Stream)| {
-            Ok(Lane { prepared: generator.prepare(&stream.frame, slot as u32)?, weight: stream.weight.max(1).into(), credit: 0 })
+        let lane = |(slot, stream): (usize, &Stream)| {
+            let prepared = generator.prepare(&stream.frame, slot as u32)?;
+            Ok(Lane { prepared, weight: stream.weight.max(1).into(), credit: 0 })
         };
-        Ok(Mix { lanes: self.streams.iter().enumerate().map(prepare).collect::<Result<_, Error>>()? })
+        Ok(Mix { lanes: self.streams.iter().enumerate().map(lane).collect::<Result<_, Error>>()? })
     }
 
     fn sent(&self, generator: &Generator) -> Result<Vec<u64>, Error> {
         (0..self.streams.len()).map(|slot| generator.sent(slot as u32)).collect()
     }
+}
+
+/// How many runs should fill the next slice, after what the last one took; carefully, for its frames may have met a jam.
+fn next_runs(runs: u32, took: Duration) -> u32 {
+    let ratio = (SLICE.as_secs_f64() / took.as_secs_f64().max(1e-6)).clamp(0.25, 2.0);
+    ((f64::from(runs) * ratio) as u32).clamp(FEWEST_RUNS, MOST_RUNS)
 }
 
 struct Lane {
@@ -126,48 +137,19 @@ impl Mix {
     }
 }
 
-/// When the next frames are due.
-struct Pace {
-    due: Instant,
-    nanos_per_frame: f64,
-}
-
-impl Pace {
-    fn new(start: Instant, pps: u64) -> Pace {
-        Pace { due: start, nanos_per_frame: 1e9 / pps as f64 }
-    }
-
-    /// How long to wait still; `None` when frames are due.
-    fn wait(&mut self, now: Instant) -> Option<Duration> {
-        if let Some(floor) = now.checked_sub(FORGIVEN) {
-            self.due = self.due.max(floor);
-        }
-        self.due.checked_duration_since(now).filter(|wait| !wait.is_zero())
-    }
-
-    fn spent(&mut self, frames: u32) {
-        self.due += Duration::from_nanos((f64::from(frames) * self.nanos_per_frame) as u64);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_pace_is_kept_and_lost_time_is_not_made_up() {
-        let start = Instant::now();
-        let mut pace = Pace::new(start, 64_000);
-        assert_eq!(pace.wait(start), None);
-        pace.spent(64);
-        assert_eq!(pace.wait(start), Some(Duration::from_millis(1)));
-        let late = start + Duration::from_secs(1);
-        assert_eq!(pace.wait(late), None);
-        for _ in 0..4 {
-            pace.spent(64);
+    fn slices_find_their_length() {
+        // A run that takes 100 ns: the slice settles at 10 ms.
+        let mut runs = FIRST_RUNS;
+        for _ in 0..10 {
+            runs = next_runs(runs, Duration::from_nanos(u64::from(runs) * 100));
         }
-        assert_eq!(pace.wait(late), None, "four milliseconds are made up");
-        pace.spent(64);
-        assert_eq!(pace.wait(late), Some(Duration::from_millis(1)), "and no more");
+        assert_eq!(runs, 100_000);
+        assert_eq!(next_runs(runs, Duration::from_secs(1)), 25_000, "a jam shortens the next one");
+        assert_eq!(next_runs(FEWEST_RUNS, Duration::from_secs(1)), FEWEST_RUNS);
     }
 }

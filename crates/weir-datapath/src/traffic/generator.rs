@@ -1,8 +1,11 @@
-//! The loaded generator: prepared frames, and sending a number of them at once.
+//! The loaded generator: prepared frames, the pace and bounds of a flood, and runs of the kernel program.
+
+use std::io::ErrorKind;
+use std::time::Duration;
 
 use aya::programs::{ProgramError, TestRun, TestRunOptions};
 
-use super::abi::KINDS;
+use super::abi::{KINDS, PACE_UNIT, Running};
 use super::frame::Template;
 use super::object::Object;
 use super::path::Attached;
@@ -12,10 +15,11 @@ use super::{Error, Frame, LabInterface};
 const BATCH: u32 = 64;
 
 /// The traffic source, aimed at one interface. Frames leave in the network namespace of the thread that sends: it must be
-/// the one that the interface was opened in.
+/// the one that the interface was opened in, and should stay on one CPU.
 pub struct Generator {
     object: Object,
     interface: LabInterface,
+    seed: u64,
     loaded: Option<u32>,
     _registered: Attached,
 }
@@ -28,14 +32,14 @@ pub struct Prepared {
 }
 
 impl Generator {
-    /// Loads the program for one interface, which must be of the lab's kind. Equal seeds give equal floods as long as the
-    /// thread stays on one CPU.
+    /// Loads the program for one interface, which must be of the lab's kind. Equal seeds give equal floods.
     pub fn load(interface: &LabInterface, seed: u64) -> Result<Generator, Error> {
         interface.may_send()?;
         let mut object = Object::load()?;
-        object.set_per_cpu("RANDOM", |cpu| seed ^ cpu.wrapping_mul(0xA076_1D64_78BD_642F))?;
         let registered = object.register("generate")?;
-        Ok(Generator { object, interface: interface.clone(), loaded: None, _registered: registered })
+        let mut generator = Generator { object, interface: interface.clone(), seed, loaded: None, _registered: registered };
+        generator.set_running(Running::default())?;
+        Ok(generator)
     }
 
     /// The interface that frames leave by.
@@ -43,7 +47,7 @@ impl Generator {
         &self.interface
     }
 
-    /// Translates a frame; `slot` names its counter.
+    /// Translates a frame; `slot` names its counter. A slot that is used for another frame needs a [`Generator::forget`].
     pub fn prepare(&self, frame: &Frame, slot: u32) -> Result<Prepared, Error> {
         let mut template = frame.template()?;
         template.plan.ifindex = self.interface.index();
@@ -52,25 +56,42 @@ impl Generator {
         Ok(Prepared { template, slot })
     }
 
-    /// Sends `count` frames as fast as the path takes them.
+    /// Sends `count` frames as fast as the path takes them: for measurements of the path.
     ///
     /// The kernel stops early when a signal arrives for this thread; [`Generator::sent`] says what really left.
     pub fn send(&mut self, prepared: &Prepared, count: u32) -> Result<(), Error> {
+        self.run(prepared, count)
+    }
+
+    /// Sets pace and bounds of the frames that [`Generator::run`] sends from now on. The time starts with the first frame.
+    pub(super) fn pace(&mut self, pps: u64, packets: u64, time: Duration) -> Result<(), Error> {
+        let interval = (1_000_000_000 * PACE_UNIT / pps.max(1)).max(1);
+        let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX / 2);
+        self.set_running(Running { interval, left: packets, time, ..Running::default() })
+    }
+
+    /// Removes pace and bounds.
+    pub(super) fn unpace(&mut self) -> Result<(), Error> {
+        self.set_running(Running::default())
+    }
+
+    /// Runs the program so often. With a pace, most runs find that no frame is due yet.
+    pub(super) fn run(&mut self, prepared: &Prepared, runs: u32) -> Result<(), Error> {
         if self.loaded != Some(prepared.slot) {
             self.object.set("PLAN", prepared.template.plan)?;
             self.loaded = Some(prepared.slot);
         }
-        let mut options = TestRunOptions { repeat: count, ..TestRunOptions::default() };
+        let mut options = TestRunOptions { repeat: runs, ..TestRunOptions::default() };
         options.data_in = Some(&prepared.template.bytes);
-        options.attrs = options.attrs.xdp_live_frames(BATCH.min(count.max(1)));
+        options.attrs = options.attrs.xdp_live_frames(BATCH.min(runs.max(1)));
         match self.object.program("generate")?.test_run(options) {
             Ok(_) => Ok(()),
-            Err(ProgramError::SyscallError(error)) if error.io_error.kind() == std::io::ErrorKind::Interrupted => Ok(()),
+            Err(ProgramError::SyscallError(error)) if error.io_error.kind() == ErrorKind::Interrupted => Ok(()),
             Err(source) => Err(Error::Program { what: "generate", source }),
         }
     }
 
-    /// Makes the next [`Generator::send`] load the frame anew: needed when another frame takes a slot over.
+    /// Makes the next run load its frame anew.
     pub fn forget(&mut self) {
         self.loaded = None;
     }
@@ -78,5 +99,12 @@ impl Generator {
     /// Frames that left so far with this slot.
     pub fn sent(&self, slot: u32) -> Result<u64, Error> {
         self.object.sum("SENT", slot % KINDS)
+    }
+
+    fn set_running(&mut self, running: Running) -> Result<(), Error> {
+        // The seed moves on, or every flood of this generator would begin with the same packets.
+        self.seed = self.seed.wrapping_add(0xA076_1D64_78BD_642F);
+        let seed = self.seed;
+        self.object.set_per_cpu("RUNNING", |cpu| Running { random: seed ^ cpu.rotate_left(40), ..running })
     }
 }

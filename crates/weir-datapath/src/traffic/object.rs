@@ -4,7 +4,7 @@ use aya::maps::{Array, MapData, PerCpuArray, PerCpuValues};
 use aya::programs::{Xdp, XdpMode};
 use aya::{Ebpf, Pod};
 
-use super::abi::{Keep, Plan, SeedConfig};
+use super::abi::{Keep, Plan, Running, SeedConfig};
 use super::path::Attached;
 use super::{Error, LabInterface};
 
@@ -12,6 +12,8 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("WEIR_LAB_EBPF_OBJECT"))
 
 // SAFETY: `repr(C)`, without padding bytes (see the size assertions), of integers only.
 unsafe impl Pod for Plan {}
+// SAFETY: as above.
+unsafe impl Pod for Running {}
 // SAFETY: as above.
 unsafe impl Pod for Keep {}
 // SAFETY: as above.
@@ -65,9 +67,9 @@ impl Object {
         Ok(array.set(0, value, 0)?)
     }
 
-    /// Sets element 0 of a per-CPU array, on each CPU what `value` says.
-    pub(super) fn set_per_cpu(&mut self, map: &'static str, value: impl Fn(u64) -> u64) -> Result<(), Error> {
-        let mut array: PerCpuArray<&mut MapData, u64> = self.0.map_mut(map).ok_or(Error::Missing(map))?.try_into()?;
+    /// Sets element 0 of a per-CPU array, on each CPU to what `value` says.
+    pub(super) fn set_per_cpu<V: Pod>(&mut self, map: &'static str, value: impl Fn(u64) -> V) -> Result<(), Error> {
+        let mut array: PerCpuArray<&mut MapData, V> = self.0.map_mut(map).ok_or(Error::Missing(map))?.try_into()?;
         let cpus = aya::util::nr_cpus().map_err(|(what, source)| Error::Io { what: what.to_owned(), source })?;
         let values = PerCpuValues::try_from((0..cpus as u64).map(value).collect::<Vec<_>>())
             .map_err(|source| Error::Io { what: "per-CPU values".to_owned(), source })?;

@@ -71,7 +71,15 @@ fn write(words: &mut [u64], changes: &[(u32, u64)]) {
 
 /// Merges elements into a sorted vector.
 fn put<T: Copy, K: Ord>(into: &mut Vec<T>, mut new: Vec<T>, key: impl Fn(&T) -> K) {
-    new.sort_by_key(|element| key(element));
+    // One block more or less is the usual change: no need to write all of it anew.
+    if let [element] = new[..] {
+        match into.binary_search_by_key(&key(&element), &key) {
+            Ok(at) => into[at] = element,
+            Err(at) => into.insert(at, element),
+        }
+        return;
+    }
+    new.sort_by_key(&key);
     *into = pairs(into, &new, key)
         .map(|pair| match pair {
             Pair::Old(element) | Pair::New(element) | Pair::Both(_, element) => *element,
@@ -81,6 +89,12 @@ fn put<T: Copy, K: Ord>(into: &mut Vec<T>, mut new: Vec<T>, key: impl Fn(&T) -> 
 
 /// Takes elements out of a sorted vector.
 fn remove<T, R, K: Ord>(from: &mut Vec<T>, gone: Vec<R>, key: impl Fn(&T) -> K, gone_key: impl Fn(&R) -> K) {
+    if let [one] = &gone[..] {
+        if let Ok(at) = from.binary_search_by_key(&gone_key(one), key) {
+            from.remove(at);
+        }
+        return;
+    }
     let mut gone: Vec<K> = gone.iter().map(gone_key).collect();
     gone.sort_unstable();
     from.retain(|element| gone.binary_search(&key(element)).is_err());

@@ -128,7 +128,7 @@ impl Work {
         let inside = prefixes.iter().filter(|(key, _)| region.holds(key));
         // What covers the region whole stands before it.
         let around = lens.iter().filter(|len| *len <= region.len()).filter_map(|len| {
-            let key = PrefixKey { addr: addr_of(region.base()).masked(len.into()), list, len, pad: [0; 5] };
+            let key = PrefixKey::new(addr_of(region.base()).masked(len.into()), list, len);
             let at = prefixes.binary_search_by_key(&prefix_order(&key), |(key, _)| prefix_order(key)).ok()?;
             prefixes.get(at)
         });
@@ -198,6 +198,6 @@ impl Work {
     }
 
     fn key(&self, first: u128, len: u8) -> PrefixKey {
-        PrefixKey { addr: addr_of(first), list: self.list, len, pad: [0; 5] }
+        PrefixKey::new(addr_of(first), self.list, len)
     }
 }

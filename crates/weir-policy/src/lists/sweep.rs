@@ -110,7 +110,7 @@ fn probe(group: &Group, in_timed: bool, sink: &mut impl Sink, until: &mut u64) {
         (None, Some(say)) => (say, NEVER),
         (None, None) => return,
     };
-    let key = PrefixKey { addr: addr_of(group.first), list: sink.list(), len: group.len, pad: [0; 5] };
+    let key = PrefixKey::new(addr_of(group.first), sink.list(), group.len);
     let expires = if expires == NEVER { 0 } else { expires };
     sink.probe(key, PrefixEntry { expires, state: state as u8, never_block: group.never_block.into(), pad: 0, rule });
 }

@@ -75,13 +75,21 @@ pub fn prefix() -> impl Strategy<Value = Prefix> {
     })
 }
 
+/// One /24 and one /27 of IPv6: all prefixes share one table entry each.
+pub fn crowded_prefix() -> impl Strategy<Value = Prefix> {
+    let v4 = (0..8u32, 24..=32u8).prop_map(|(low, len)| (Addr::v4(0x0a00_0000 | low << 2), 96 + len));
+    let v6 = (0..8u64, prop::sample::select(vec![20u8, 28, 40, 62, 63, 64, 128]))
+        .prop_map(|(low, len)| (Addr { hi: 0x2001_0db8_0000_0000 | low, lo: 0 }, len));
+    prop_oneof![v4, v6].prop_filter_map("not longer than an address", |(addr, len)| Prefix::new(addr, len))
+}
+
 /// An entry of the node or of one of four sets; a third of them expire, some have expired.
-pub fn entry() -> impl Strategy<Value = ListEntry> {
+pub fn entry(prefix: impl Strategy<Value = Prefix>) -> impl Strategy<Value = ListEntry> {
     let verdict =
         prop_oneof![4 => Just(Verdict::Deny), 3 => Just(Verdict::Allow), 1 => Just(Verdict::NeverBlock)];
     let scope = prop_oneof![3 => Just(Scope::Node), 1 => (1..=4u32).prop_map(Scope::Set)];
     let expires = prop_oneof![2 => Just(None), 1 => (NOW - 10..NOW + 50).prop_map(Some)];
-    (prefix(), verdict, scope, expires, 1..20u32).prop_map(|(prefix, verdict, scope, expires, rule)| {
+    (prefix, verdict, scope, expires, 1..20u32).prop_map(|(prefix, verdict, scope, expires, rule)| {
         let wide = !prefix.is_v4() && prefix.len() < 16;
         let entry = ListEntry { scope, ..ListEntry::new(prefix, verdict, rule) };
         match expires {
@@ -94,5 +102,10 @@ pub fn entry() -> impl Strategy<Value = ListEntry> {
 
 /// Lists of up to `most` entries.
 pub fn entries(most: usize) -> impl Strategy<Value = Vec<ListEntry>> {
-    prop::collection::vec(entry(), 0..most)
+    prop::collection::vec(entry(prefix()), 0..most)
+}
+
+/// The same, all in one place.
+pub fn crowd(most: usize) -> impl Strategy<Value = Vec<ListEntry>> {
+    prop::collection::vec(entry(crowded_prefix()), 0..most)
 }

@@ -1,0 +1,227 @@
+//! The one definition of the command line: help, completions and man pages come from here.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use ipnet::IpNet;
+use weir_api::spec::{Cidr, Period};
+
+/// Where the agent listens unless told otherwise.
+pub const SOCKET: &str = "/run/weir/weir.sock";
+
+/// Denial-of-service defence: passes ordinary traffic, holds back floods, and says why.
+#[derive(Debug, Parser)]
+#[command(name = "weir", version, max_term_width = 100, propagate_version = true, infer_long_args = false)]
+#[command(after_help = "Exit codes: 0 fine, 1 a finding or a failed check, 2 an error.")]
+pub struct Cli {
+    /// How to write the answer
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
+    pub output: Format,
+    /// The agent's socket
+    #[arg(long, global = true, env = "WEIR_SOCKET", default_value = SOCKET, value_name = "PATH")]
+    pub socket: PathBuf,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Forms of output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Table,
+    /// For programs; field names are stable
+    Json,
+    /// For programs, readable
+    Yaml,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Protect this host: attach to interfaces and run until stopped
+    Run(RunArgs),
+    /// Show whether the agent is ready, where it is attached, and what is in force
+    Status,
+    /// Show what was passed and dropped, by target and reason
+    Counters(CountersArgs),
+    /// Block a source address or prefix at run time
+    Block(BlockArgs),
+    /// Remove a block made at run time
+    Unblock(UnblockArgs),
+    /// Let a source address or prefix pass every list and limit
+    Allow(AllowArgs),
+    /// Show every list, limit and recent packet that touches an address
+    Explain(ExplainArgs),
+    /// Remove Weir from the kernel: programs, maps, links, pins
+    Detach(DetachArgs),
+    /// Work with policy files
+    Policy(PolicyArgs),
+    /// Write shell completions to stdout
+    Completions(CompletionsArgs),
+    /// Write man pages into a directory
+    Man(ManArgs),
+}
+
+/// Protect this host: attach to interfaces and run until stopped.
+///
+/// Stopping the agent leaves the kernel enforcing its last good tables, so that a restart or an upgrade leaves no gap;
+/// `weir detach` removes everything.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// An interface to protect; may be given several times
+    #[arg(short, long = "interface", required = true, value_name = "IFACE")]
+    pub interfaces: Vec<String>,
+    /// Directory (or file) of policy objects: Protection, ClusterProtection, SourceSet, Block; watched for changes
+    #[arg(short = 'f', long = "policy", value_name = "DIR")]
+    pub policy: Option<PathBuf>,
+    /// Observe: drop nothing, count what would be. Enforce: drop
+    ///
+    /// Given, it holds for everything: the node's own checks (lists, blocks, malformed packets) and every target,
+    /// whatever the policies say. Without it each policy's own `mode` holds for its target, and the node's checks follow
+    /// the ClusterProtection for nodes; both observe by default.
+    #[arg(long, value_enum, value_name = "MODE")]
+    pub mode: Option<ModeArg>,
+    /// A source that no list may block, beside this host's own addresses, its gateways, loopback and link-local
+    #[arg(long, value_name = "CIDR")]
+    pub never_block: Vec<IpNet>,
+    /// Directory of the BPF file system for what outlives the agent
+    #[arg(long, env = "WEIR_PIN_DIR", default_value = "/sys/fs/bpf/weir", value_name = "DIR")]
+    pub pin_dir: PathBuf,
+    /// Directory for runtime blocks and the last good policy
+    #[arg(long, env = "WEIR_STATE_DIR", default_value = "/var/lib/weir", value_name = "DIR")]
+    pub state_dir: PathBuf,
+    /// Also use generic XDP, which is slow, where neither native XDP nor tcx is to be had
+    #[arg(long)]
+    pub generic: bool,
+    /// A loopback address for /metrics, /livez, /readyz and reading the API, such as 127.0.0.1:9090
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Remove everything from the kernel when stopped
+    #[arg(long)]
+    pub detach_on_exit: bool,
+}
+
+/// `--mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ModeArg {
+    /// Drop nothing, count what would be
+    Observe,
+    /// Drop
+    Enforce,
+}
+
+#[derive(Debug, Args)]
+pub struct CountersArgs {
+    /// Go on, once a second
+    #[arg(short, long)]
+    pub watch: bool,
+    /// Only this target
+    #[arg(long, value_name = "NAME")]
+    pub target: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct BlockArgs {
+    /// The address or prefix
+    pub cidr: Cidr,
+    /// How long, such as 30m, 1h or 7d; `never` keeps it until it is removed
+    #[arg(long = "for", default_value = "1h", value_name = "DURATION", value_parser = lasting)]
+    pub duration: Lasting,
+    /// Why, for whoever finds it later
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    pub reason: String,
+}
+
+#[derive(Debug, Args)]
+pub struct UnblockArgs {
+    /// The address or prefix, as `weir status` shows it
+    pub cidr: Cidr,
+}
+
+#[derive(Debug, Args)]
+pub struct AllowArgs {
+    /// The address or prefix
+    pub cidr: Cidr,
+    /// How long, such as 30m, 1h or 7d; `never` keeps it until it is removed
+    #[arg(long = "for", default_value = "never", value_name = "DURATION", value_parser = lasting)]
+    pub duration: Lasting,
+    /// Why, for whoever finds it later
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    pub reason: String,
+    /// Remove it instead
+    #[arg(long, conflicts_with_all = ["duration", "reason"])]
+    pub remove: bool,
+}
+
+/// How long an entry lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lasting {
+    /// For this long.
+    For(Period),
+    /// Until it is removed.
+    Never,
+}
+
+fn lasting(text: &str) -> Result<Lasting, String> {
+    match text {
+        "never" => Ok(Lasting::Never),
+        _ => text.parse().map(Lasting::For).map_err(|e: weir_api::spec::period::PeriodError| e.to_string()),
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The source address
+    pub address: IpAddr,
+}
+
+#[derive(Debug, Args)]
+pub struct DetachArgs {
+    /// Directory of the BPF file system that `weir run` used
+    #[arg(long, env = "WEIR_PIN_DIR", default_value = "/sys/fs/bpf/weir", value_name = "DIR")]
+    pub pin_dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct PolicyArgs {
+    #[command(subcommand)]
+    pub command: PolicyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Check files or directories as `weir run` would read them
+    Check(CheckArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Files or directories; each is checked by itself
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: Shell,
+}
+
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// The directory, which must exist
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

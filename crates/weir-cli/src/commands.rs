@@ -1,0 +1,10 @@
+//! The subcommands, one file each.
+
+pub mod counters;
+pub mod detach;
+pub mod entries;
+pub mod explain;
+pub mod policy;
+pub mod run;
+pub mod shell;
+pub mod status;

@@ -1,0 +1,170 @@
+//! The command line against an agent that runs in this process, over its real socket.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Output;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use assert_cmd::Command;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use weir_abi::{Counter, Reason};
+use weir_agent::engine::Settings;
+use weir_agent::fake::Fake;
+use weir_agent::run::{Options, run_until};
+use weir_api::spec::Mode;
+
+struct Agent {
+    dir: TempDir,
+    kernel: Fake,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Agent {
+    fn start(mode: Option<Mode>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/policy");
+        let options = Options {
+            settings: Settings {
+                policy: Some(data),
+                mode,
+                never_block: Vec::new(),
+                state_dir: dir.path().join("state"),
+            },
+            socket: dir.path().join("weir.sock"),
+            listen: None,
+            detach_on_exit: false,
+        };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (ready, started) = std::sync::mpsc::channel();
+        let kernel = Fake::default();
+        kernel.state().counters = vec![
+            (0, false, Reason::DenyListed, Counter { packets: 1_234_567, bytes: 79_012_288 }),
+            (1, false, Reason::Clean, Counter { packets: 42, bytes: 4_200 }),
+            (2, true, Reason::SourcePackets, Counter { packets: 7, bytes: 700 }),
+        ];
+        let path = kernel.clone();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            let opened = move || Ok(Box::new(path) as Box<dyn weir_agent::datapath::Datapath>);
+            runtime
+                .block_on(run_until(options, opened, |_| ready.send(()).unwrap(), async { drop(stopped.await) }))
+                .unwrap();
+        });
+        started.recv_timeout(Duration::from_secs(10)).unwrap();
+        Self { dir, kernel, stop: Some(stop), thread: Some(thread) }
+    }
+
+    fn weir(&self, args: &[&str]) -> Output {
+        let mut command = Command::cargo_bin("weir").unwrap();
+        command.env("WEIR_SOCKET", self.dir.path().join("weir.sock"));
+        command.args(args).output().unwrap()
+    }
+
+    /// Exit code, stdout, stderr.
+    fn text(&self, args: &[&str]) -> (i32, String, String) {
+        let output = self.weir(args);
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let (code, out, err) = self.text(&[args, &["-o", "json"]].concat());
+        assert_eq!(code, 0, "{err}");
+        serde_json::from_str(&out).unwrap()
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[test]
+fn status_shows_what_is_in_force() {
+    let agent = Agent::start(None);
+    let (code, out, _) = agent.text(&["status"]);
+    assert_eq!(code, 0, "{out}");
+    for part in [
+        "agent     ready, version 0.1.0",
+        "mode      enforce: node-wide checks drop",
+        "4 objects in 2 files",
+        "eth0       native_xdp  no       xdp_lb (id 7)",
+        "shop    observe  192.0.2.80:443/tcp, [2001:db8::80]:443/tcp",
+    ] {
+        assert!(out.contains(part), "{part}\n{out}");
+    }
+    let json = agent.json(&["status"]);
+    assert_eq!(json["ready"], Value::Bool(true));
+    assert_eq!(json["policy"]["generation"], 1);
+    assert_eq!(json["attachments"][0]["foreign"][0], "xdp_lb (id 7)");
+}
+
+#[test]
+fn block_unblock_allow_and_explain() {
+    let agent = Agent::start(Some(Mode::Observe));
+    let (code, out, err) = agent.text(&["block", "198.18.0.7", "--for", "90m", "--reason", "scanner"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.starts_with("198.18.0.7/32 blocked, ends in 1h29m (in the kernel after "), "{out}");
+    assert!(err.contains("this node observes"), "{err}");
+
+    let said = agent.json(&["explain", "198.18.0.7"]);
+    assert_eq!(said["outcome"], "would_drop");
+    assert_eq!(said["lists"][0]["rule"], "scanner");
+    let (_, out, _) = agent.text(&["explain", "198.18.0.7"]);
+    assert!(out.contains("SCOPE  LIST   ENTRY          ENDS      DECIDES  FROM"), "{out}");
+    assert!(out.contains("shop    observe  packets per source         2,000    4,000      1s"), "{out}");
+    let (_, out, _) = agent.text(&["status"]);
+    assert!(out.contains("BLOCKED        ENDS      REASON\n198.18.0.7/32  in 1h29m  scanner"), "{out}");
+
+    assert_eq!(agent.text(&["unblock", "198.18.0.7"]).0, 0);
+    let (code, _, err) = agent.text(&["unblock", "198.18.0.7"]);
+    assert_eq!((code, err.as_str()), (2, "weir: there is no block of 198.18.0.7/32: `weir status` lists what there is\n"));
+
+    assert_eq!(agent.text(&["allow", "203.0.113.7"]).1.split(" (").next(), Some("203.0.113.7/32 allowed"));
+    assert_eq!(agent.json(&["explain", "203.0.113.7"])["outcome"], "passed");
+    assert_eq!(agent.text(&["allow", "203.0.113.7", "--remove"]).0, 0);
+    assert_eq!(agent.json(&["explain", "203.0.113.7"])["outcome"], "would_drop");
+}
+
+#[test]
+fn counters_for_people_and_programs() {
+    let agent = Agent::start(None);
+    std::thread::sleep(Duration::from_millis(1300));
+    let rows = agent.json(&["counters"]);
+    assert_eq!(rows[0]["reason"], "deny_list");
+    assert_eq!((&rows[0]["verdict"], &rows[0]["packets"]), (&Value::from("drop"), &Value::from(1_234_567)));
+    assert_eq!((&rows[2]["verdict"], &rows[2]["target_name"]), (&Value::from("would_drop"), &Value::from("shop")));
+    let (_, out, _) = agent.text(&["counters", "--target", "node"]);
+    assert_eq!(
+        out,
+        "TARGET  VERDICT  REASON       PACKETS    BYTES  PACKETS/S  BITS/S  MEANING\n\
+         node    drop     deny_list  1,234,567  79.0 MB          -       -  the source is on the node's deny list\n"
+    );
+    let (_, out, _) = agent.text(&["counters", "-o", "yaml"]);
+    assert!(out.starts_with("- target: 0\n  target_name: node\n  reason: deny_list\n  verdict: drop\n"), "{out}");
+}
+
+#[test]
+fn detach_asks_the_agent_that_runs() {
+    let agent = Agent::start(None);
+    let (code, out, _) = agent.text(&["detach"]);
+    assert_eq!((code, out.as_str()), (0, "removed program on eth0\n"));
+    assert!(agent.kernel.state().detached);
+    assert_eq!(agent.text(&["status"]).0, 2);
+}
+
+#[test]
+fn a_refused_policy_is_a_finding() {
+    let agent = Agent::start(None);
+    // Without a policy directory of its own nothing can go bad: the state file shows it.
+    assert!(fs::metadata(agent.dir.path().join("state/last-good/index")).is_ok());
+    assert_eq!(agent.text(&["status"]).0, 0);
+}
