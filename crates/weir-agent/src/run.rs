@@ -125,6 +125,8 @@ pub async fn run_until(
     };
     let listening = tcp.as_ref().and_then(Listener::address);
 
+    // Watched before it is read: a change in between must not be missed.
+    let files = settings.policy.clone().map(policy::Watch::new);
     let opening = tokio::task::spawn_blocking(move || -> Result<Engine, RunError> {
         let now = Now::read();
         let host = Host::read().map_err(|source| RunError::System { what: "read this host's addresses".into(), source })?;
@@ -134,7 +136,6 @@ pub async fn run_until(
     });
     let engine = opening.await.map_err(|e| RunError::System { what: "open the packet path".into(), source: e.into() })??;
     let view = engine.view();
-    let path = view.policy().directory.clone();
     let (handle, thread) =
         engine::run(engine).map_err(|source| RunError::System { what: "start the engine".into(), source })?;
     let running = Running { view: Arc::clone(&view), engine: handle.clone(), listening };
@@ -148,13 +149,13 @@ pub async fn run_until(
     }
     let mut work = tokio::task::spawn_blocking(move || thread.join());
     let watching = async {
-        let files = async {
-            match path {
-                Some(path) => follow_files(path, &running).await,
+        let followed = async {
+            match files {
+                Some(watch) => follow_files(watch, &running).await,
                 None => std::future::pending().await,
             }
         };
-        tokio::join!(files, follow_host(&handle), follow_hangup(&running));
+        tokio::join!(followed, follow_host(&handle), follow_hangup(&running));
     };
     let mut gone = false;
     tokio::select! {
@@ -194,14 +195,12 @@ fn serve(listener: Listener, router: axum::Router, ended: &watch::Receiver<()>) 
 }
 
 /// Reads the policy again when its files change.
-async fn follow_files(path: PathBuf, running: &Running) {
-    let view = Arc::clone(&running.view);
-    let base = if path.is_dir() { path.clone() } else { path.parent().map(PathBuf::from).unwrap_or_default() };
+async fn follow_files(mut watch: policy::Watch, running: &Running) {
+    let base = watch.base();
     // List files may lie elsewhere; those of the policy in force are looked at, too.
-    let lists = move || view.policy().files.iter().map(|file| base.join(file)).collect();
-    let mut watch = policy::Watch::new(path, lists);
+    let lists = || running.view.policy().files.iter().map(|file| base.join(file)).collect();
     loop {
-        watch.changed().await;
+        watch.changed(lists).await;
         reload(running).await;
     }
 }

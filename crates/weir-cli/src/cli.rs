@@ -40,6 +40,9 @@ pub enum Format {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Protect this host: attach to interfaces and run until stopped
+    ///
+    /// Stopping the agent leaves the kernel enforcing its last good tables, so that a restart or an upgrade leaves no
+    /// gap; `weir detach` removes everything.
     Run(RunArgs),
     /// Show whether the agent is ready, where it is attached, and what is in force
     Status,
@@ -63,10 +66,6 @@ pub enum Command {
     Man(ManArgs),
 }
 
-/// Protect this host: attach to interfaces and run until stopped.
-///
-/// Stopping the agent leaves the kernel enforcing its last good tables, so that a restart or an upgrade leaves no gap;
-/// `weir detach` removes everything.
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// An interface to protect; may be given several times

@@ -1,7 +1,7 @@
 //! The command line against an agent that runs in this process, over its real socket.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Output;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -26,10 +26,15 @@ struct Agent {
 impl Agent {
     fn start(mode: Option<Mode>) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/policy");
+        let policy = dir.path().join("policy");
+        fs::create_dir(&policy).unwrap();
+        for file in ["shop.yaml", "known-bad.txt"] {
+            let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/policy").join(file);
+            fs::copy(from, policy.join(file)).unwrap();
+        }
         let options = Options {
             settings: Settings {
-                policy: Some(data),
+                policy: Some(policy),
                 mode,
                 never_block: Vec::new(),
                 state_dir: dir.path().join("state"),
@@ -95,7 +100,7 @@ fn status_shows_what_is_in_force() {
     for part in [
         "agent     ready, version 0.1.0",
         "mode      enforce: node-wide checks drop",
-        "4 objects in 2 files",
+        "3 objects in 2 files",
         "eth0       native_xdp  no       xdp_lb (id 7)",
         "shop    observe  192.0.2.80:443/tcp, [2001:db8::80]:443/tcp",
     ] {
@@ -120,7 +125,7 @@ fn block_unblock_allow_and_explain() {
     assert_eq!(said["lists"][0]["rule"], "scanner");
     let (_, out, _) = agent.text(&["explain", "198.18.0.7"]);
     assert!(out.contains("SCOPE  LIST   ENTRY          ENDS      DECIDES  FROM"), "{out}");
-    assert!(out.contains("shop    observe  packets per source         2,000    4,000      1s"), "{out}");
+    assert!(out.contains("shop    observe  packets per source        2,000    4,000      1s"), "{out}");
     let (_, out, _) = agent.text(&["status"]);
     assert!(out.contains("BLOCKED        ENDS      REASON\n198.18.0.7/32  in 1h29m  scanner"), "{out}");
 
@@ -164,7 +169,15 @@ fn detach_asks_the_agent_that_runs() {
 #[test]
 fn a_refused_policy_is_a_finding() {
     let agent = Agent::start(None);
-    // Without a policy directory of its own nothing can go bad: the state file shows it.
-    assert!(fs::metadata(agent.dir.path().join("state/last-good/index")).is_ok());
-    assert_eq!(agent.text(&["status"]).0, 0);
+    fs::write(agent.dir.path().join("policy/bad.yaml"), "kind: Protection\n").unwrap();
+    for _ in 0..100 {
+        let (code, out, _) = agent.text(&["status"]);
+        if code == 1 {
+            assert!(out.contains("the files are REFUSED, an earlier policy is in force:"), "{out}");
+            assert!(out.contains("policy/bad.yaml:1:1: apiVersion: missing"), "{out}");
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("the change was not noticed");
 }

@@ -2,14 +2,33 @@
 //!
 //! Everything unsafe in user space is here: maps shared with the kernel by mmap, and raw bpf(2) calls.
 
+mod attach;
+mod cells;
+pub mod clock;
+mod counters;
+mod datapath;
 mod error;
 mod mapped;
+mod netlink;
 mod object;
 mod plain;
+mod readback;
+mod run;
+mod samples;
 mod sys;
+mod tables;
 
 #[cfg(feature = "traffic")]
 pub mod traffic;
 
+pub use attach::{Attachment, Hook};
+pub use cells::Cells;
+pub use counters::{Counted, Counters};
+pub use datapath::{detach, Datapath, OpenOptions};
 pub use error::DatapathError;
+pub use mapped::Mapped;
 pub use object::{Object, Sizes};
+pub use plain::Plain;
+pub use run::Run;
+pub use samples::Samples;
+pub use tables::{ApplyReport, Tables};

@@ -20,6 +20,9 @@ pub const XDP: &str = "weir_xdp";
 /// Name of the tcx program.
 pub const TCX: &str = "weir_tcx";
 
+/// Name of the clock program.
+pub const CLOCK: &str = "weir_clock";
+
 /// Sizes that are chosen when the maps are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
@@ -83,7 +86,15 @@ impl Object {
         let mut object = Self { ebpf };
         object.xdp()?.load().map_err(|e| DatapathError::Program { name: XDP, source: Box::new(e) })?;
         object.tcx()?.load().map_err(|e| DatapathError::Program { name: TCX, source: Box::new(e) })?;
+        let clock = object.clock()?;
+        clock.load().map_err(|e| DatapathError::Program { name: CLOCK, source: Box::new(e) })?;
         Ok(object)
+    }
+
+    /// The program that tells the kernel's tick; it is only ever run by hand.
+    pub(crate) fn clock(&mut self) -> Result<&mut Xdp> {
+        let program = self.ebpf.program_mut(CLOCK).ok_or_else(|| DatapathError::Missing(CLOCK.into()))?;
+        program.try_into().map_err(|e| DatapathError::Program { name: CLOCK, source: Box::new(e) })
     }
 
     /// The XDP program.

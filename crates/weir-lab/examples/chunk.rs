@@ -7,7 +7,7 @@ fn main() -> anyhow::Result<()> {
     let ns=lab.layout().attackers.clone(); let name=lab.layout().attack_interface.clone();
     let drop_at_up0 = lab.layout().node.within(|| { let mut s=Bare::load()?; let a=s.attach(&LabInterface::open("up0")?)?; Ok((s,a)) })?;
     ns.within(|| { 
-        cpu::pin(None,0,-10)?;
+        cpu::tie(None,&[0])?;
         let mut g=Generator::load(&LabInterface::open(&name)?, 1)?;
         let f=Frame { from_mac: plan::ROUTER_MAC, to_mac: plan::NODE_MAC, source: Source::any_v4(), destination: plan::pod_v4(0).into(), hops: 40..=60, protocol: Protocol::Tcp{from:Ports::EPHEMERAL,to:Ports::one(80),flags:2,options:vec![]}, payload: Payload::none() };
         let p=g.prepare(&f,0)?;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::cpu;
 use crate::netns::Netns;
 use crate::tool;
 
@@ -23,7 +24,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts a program in a namespace, its output going to a log file.
+    /// Starts a program in a namespace, on the node's cores, its output going to a log file.
     ///
     /// The thread that calls this must live as long as the program is to: the kernel ends the program when that thread ends
     /// (`setpriv --pdeathsig`), which is what makes it die even with a killed lab. `nsenter` and not `ip netns exec`: that
@@ -34,7 +35,7 @@ impl Program {
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--", "nsenter"])
             .arg(format!("--net={}", ns.path().display()))
-            .arg("--")
+            .args(["--", "taskset", "--cpu-list", &cpu::cores()?.node_list()])
             .arg(program)
             .args(arguments)
             .stdin(Stdio::null())

@@ -4,24 +4,31 @@
 mod book;
 mod request;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use tokio::task::LocalSet;
 
 pub use book::{Failure, Figures, KindFigures, Totals};
-use book::Book;
+use book::{Book, Kind};
 use request::Asker;
 
+use crate::cpu::{self, Rank};
 use crate::lab::Lab;
-use crate::plan::{self, DNS_PORT, HTTP_PORT};
+use crate::plan::{DNS_PORT, HTTP_PORT};
 
 /// A request that takes longer has failed: people do not wait.
 pub const TIME_LIMIT: Duration = Duration::from_secs(1);
+
+/// How long after the time limit the last request may take to be told.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// For the first answers in a new lab.
+const SERVED_IN: Duration = Duration::from_secs(15);
+const PROBE_LIMIT: Duration = Duration::from_millis(250);
 
 /// How often requests that are due are sent out.
 const TICK: Duration = Duration::from_millis(2);
@@ -48,7 +55,7 @@ impl Load {
     }
 }
 
-/// Customers at work, in a thread of their own.
+/// Customers, in a thread of their own.
 pub struct Customers {
     stop: Arc<AtomicBool>,
     book: Arc<Book>,
@@ -56,19 +63,17 @@ pub struct Customers {
 }
 
 impl Customers {
-    /// Lets them ask the first pod, in IPv4 and IPv6 by turns, until this is dropped.
-    pub fn start(lab: &Lab, load: Load) -> Result<Customers> {
+    /// Gathers them; they will ask the first pod, in IPv4 and IPv6 by turns.
+    pub fn gather(lab: &Lab, load: Load) -> Result<Customers> {
         let (stop, book) = (Arc::<AtomicBool>::default(), Arc::<Book>::default());
         let ns = lab.layout().customers.clone();
-        let asker = Arc::new(Asker {
-            sources: plan::customers(lab.shape().customers),
-            servers: [IpAddr::V4(plan::pod_v4(0)), IpAddr::V6(plan::pod_v6(0))],
-            time_limit: TIME_LIMIT,
-        });
+        let asker = Arc::new(Asker::of(lab));
         let thread = thread::Builder::new().name("lab-customers".into()).spawn({
             let (stop, book) = (stop.clone(), book.clone());
             move || {
                 ns.enter()?;
+                cpu::tie(None, &[cpu::cores()?.customers])?;
+                cpu::rank(None, Rank::Customers)?;
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
                 LocalSet::new().block_on(&runtime, ask(asker, load, stop, book));
                 Ok(())
@@ -77,14 +82,24 @@ impl Customers {
         Ok(Customers { stop, book, thread: Some(thread) })
     }
 
-    /// Starts counting afresh: requests sent from now on belong to the new window.
-    pub fn open_window(&self) {
-        self.book.open();
+    /// Lets them ask; nobody counts yet.
+    pub fn begin(&self) {
+        self.book.begin();
     }
 
-    /// Ends the window, waits for the last answers to its requests and returns what they came to.
+    /// Starts counting afresh: requests sent from now on, for so long, belong to the window.
+    pub fn open_window(&self, length: Duration) {
+        self.book.open(length);
+    }
+
+    /// Waits for the window's end and for the last answers to its requests, and returns what they came to.
     pub fn close_window(&self) -> Result<Figures> {
-        self.book.close(TIME_LIMIT * 3)
+        self.book.close(PATIENCE)
+    }
+
+    /// Lets them ask no more, and waits until no request is under way.
+    pub fn pause(&self) -> Result<()> {
+        self.book.pause(PATIENCE)
     }
 
     /// Requests of the open window so far: finished well, and failed.
@@ -115,43 +130,61 @@ impl Drop for Customers {
 }
 
 async fn ask(asker: Arc<Asker>, load: Load, stop: Arc<AtomicBool>, book: Arc<Book>) {
-    let start = Instant::now();
-    let (mut pages, mut names) = (0u64, 0u64);
     let mut tick = tokio::time::interval(TICK);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let mut numbers = [0u64; 2];
+    let mut last = Instant::now();
+    let mut due = [0.0f64; 2];
     while !stop.load(Ordering::Relaxed) {
         tick.tick().await;
-        let elapsed = start.elapsed().as_secs_f64();
-        while pages < (elapsed * f64::from(load.pages)) as u64 {
-            let (asker, entry) = (asker.clone(), book.entry(book::Kind::Page));
-            tokio::task::spawn_local(async move { entry.finish(asker.page(pages, HTTP_PORT).await) });
-            pages += 1;
+        let passed = last.elapsed().as_secs_f64();
+        last = Instant::now();
+        if !book.asking() {
+            due = [0.0; 2];
+            continue;
         }
-        while names < (elapsed * f64::from(load.names)) as u64 {
-            let (asker, entry) = (asker.clone(), book.entry(book::Kind::Name));
-            tokio::task::spawn_local(async move { entry.finish(asker.name(names, DNS_PORT).await) });
-            names += 1;
+        due[0] += passed * f64::from(load.pages);
+        due[1] += passed * f64::from(load.names);
+        while due[0] >= 1.0 {
+            let (asker, entry, number) = (asker.clone(), book.entry(Kind::Page), numbers[0]);
+            tokio::task::spawn_local(async move { entry.finish(asker.page(number, HTTP_PORT).await) });
+            (due[0], numbers[0]) = (due[0] - 1.0, number + 1);
+        }
+        while due[1] >= 1.0 {
+            let (asker, entry, number) = (asker.clone(), book.entry(Kind::Name), numbers[1]);
+            tokio::task::spawn_local(async move { entry.finish(asker.name(number, DNS_PORT).await) });
+            (due[1], numbers[1]) = (due[1] - 1.0, number + 1);
         }
     }
 }
 
-/// One request of each kind and IP version, for tests that only ask whether the path is open.
-pub fn probe(lab: &Lab) -> Result<Vec<(SocketAddr, Result<Duration, Failure>)>> {
-    let asker = Asker {
-        sources: plan::customers(1),
-        servers: [IpAddr::V4(plan::pod_v4(0)), IpAddr::V6(plan::pod_v6(0))],
-        time_limit: TIME_LIMIT,
-    };
+/// One request of each kind in each IP version, by one customer.
+pub fn probe(lab: &Lab, time_limit: Duration) -> Result<Vec<(SocketAddr, Result<Duration, Failure>)>> {
+    let asker = Asker { time_limit, ..Asker::of(lab) };
     lab.layout().customers.within(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(runtime.block_on(async {
             let mut answers = Vec::new();
-            for turn in 0..2 {
-                let server = asker.servers[turn as usize];
+            for (turn, server) in asker.servers.into_iter().enumerate() {
+                let turn = turn as u64;
                 answers.push((SocketAddr::new(server, HTTP_PORT), asker.page(turn, HTTP_PORT).await));
                 answers.push((SocketAddr::new(server, DNS_PORT), asker.name(turn, DNS_PORT).await));
             }
             answers
         }))
     })
+}
+
+/// Waits until a customer gets every kind of answer: neighbours are then known along the whole path.
+pub fn wait_until_served(lab: &Lab) -> Result<()> {
+    let deadline = Instant::now() + SERVED_IN;
+    loop {
+        let failed: Vec<_> = probe(lab, PROBE_LIMIT)?.into_iter().filter(|(_, answer)| answer.is_err()).collect();
+        if failed.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            bail!("a customer is not served, in a lab without any flood: {failed:?}");
+        }
+    }
 }

@@ -1,23 +1,21 @@
 //! Floods of the lab: a thread in the attackers' namespace, on a core of its own, out of the lab's own interface only.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, Result, anyhow};
 use weir_datapath::traffic::{Flood, Generator, LabInterface, Sent};
 
-use crate::cpu;
+use crate::cpu::{self, Rank};
 use crate::lab::Lab;
 use crate::netns::Netns;
 use crate::state;
 
-/// An attacker's machine is not slowed down by what else runs on the victim's.
-const NICE: i32 = -15;
-
 /// A flood under way. It ends by its own bounds; dropping this ends it at once.
 pub struct Running {
     stop: Arc<AtomicBool>,
+    sent: Arc<AtomicU64>,
     thread: Option<JoinHandle<Result<Sent>>>,
 }
 
@@ -32,6 +30,11 @@ impl Running {
     pub fn wait(mut self) -> Result<Sent> {
         let thread = self.thread.take().ok_or_else(|| anyhow!("the flood was waited for already"))?;
         thread.join().map_err(|_| anyhow!("the flood's thread panicked"))?
+    }
+
+    /// Frames sent so far.
+    pub fn so_far(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
     }
 
     /// Whether it is still going on.
@@ -60,10 +63,10 @@ pub fn start(lab: &Lab, flood: Flood, seed: u64) -> Result<Running> {
 /// the lab's kind, and the namespace is not the machine's.
 pub fn start_on(lab: &Lab, ns: &Netns, interface: &str, flood: Flood, seed: u64) -> Result<Running> {
     state::check_recorded(lab.id(), ns.name(), interface)?;
-    let stop = Arc::<AtomicBool>::default();
+    let (stop, sent) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
     let (ready, readiness) = std::sync::mpsc::channel();
     let thread = thread::Builder::new().name("lab-flood".into()).spawn({
-        let (stop, ns, interface) = (stop.clone(), ns.clone(), interface.to_owned());
+        let (stop, sent, ns, interface) = (stop.clone(), sent.clone(), ns.clone(), interface.to_owned());
         move || {
             let prepared = prepare(&ns, &interface, seed);
             let mut generator = match prepared {
@@ -76,10 +79,10 @@ pub fn start_on(lab: &Lab, ns: &Netns, interface: &str, flood: Flood, seed: u64)
                     return Ok(Sent::default());
                 }
             };
-            flood.run(&mut generator, &stop).context("the flood")
+            flood.run_and_tell(&mut generator, &stop, |frames| sent.store(frames, Ordering::Relaxed)).context("the flood")
         }
     })?;
-    let running = Running { stop, thread: Some(thread) };
+    let running = Running { stop, sent, thread: Some(thread) };
     readiness.recv().map_err(|_| anyhow!("the flood's thread ended at once"))??;
     Ok(running)
 }
@@ -87,7 +90,8 @@ pub fn start_on(lab: &Lab, ns: &Netns, interface: &str, flood: Flood, seed: u64)
 /// In the flood's own thread: enters the namespace, takes its core, loads the generator.
 fn prepare(ns: &Netns, interface: &str, seed: u64) -> Result<Generator> {
     ns.enter()?;
-    cpu::pin(None, cpu::cores()?.attack, NICE)?;
+    cpu::tie(None, &[cpu::cores()?.attack])?;
+    cpu::rank(None, Rank::Packets)?;
     cpu::sleep_exactly()?;
     Ok(Generator::load(&LabInterface::open(interface)?, seed)?)
 }

@@ -1,4 +1,9 @@
 //! The lab: network namespaces that play a node with its pods, a router, customers and attackers on one machine.
+//!
+//! [`lab`] builds and removes it, [`topology`] and [`plan`] say what it looks like, [`server`] and [`customers`] give it a
+//! service and people who use it, [`flood`] attacks it, [`weir`] protects it, [`tally`] counts packets beside all of them.
+//! [`scenario`] names what can be tried, [`run`] tries it in three acts and [`report`] says what came of it. Nothing here is
+//! shipped, and nothing here leaves the namespaces that it made.
 
 pub mod child;
 pub mod clean;
@@ -10,7 +15,13 @@ pub mod name;
 pub mod netns;
 pub mod plan;
 pub mod queue;
+pub mod report;
+pub mod run;
+pub mod scenario;
 pub mod server;
 pub mod state;
+pub mod stop;
+pub mod tally;
 pub mod tool;
 pub mod topology;
+pub mod weir;

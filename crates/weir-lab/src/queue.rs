@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::Pid;
 
-use crate::cpu;
+use crate::cpu::{self, Rank};
 use crate::plan::UPLINK;
 use crate::tool;
 use crate::topology::Layout;
@@ -24,13 +24,14 @@ pub fn separate(layout: &Layout) -> Result<()> {
     // /sys/class/net shows the namespace that it was mounted in; `ip netns exec` mounts one for the command.
     let switch = format!("echo 1 > /sys/class/net/{UPLINK}/threaded");
     tool::run("ip", &["netns", "exec", layout.node.name(), "sh", "-c", &switch]).context("the kernel knows no threaded NAPI")?;
-    let core = cpu::cores()?.node;
+    let core = cpu::cores()?.receive();
     let deadline = Instant::now() + PATIENCE;
     loop {
         let threads = threads()?;
-        // Another lab's threads beside ours are pinned once more, to the same core.
+        // Another lab's threads beside ours get once more what they have.
         for thread in &threads {
-            cpu::pin(Pid::from_raw(*thread), core, NICE)?;
+            cpu::tie(Pid::from_raw(*thread), &[core])?;
+            cpu::rank(Pid::from_raw(*thread), Rank::Packets)?;
         }
         if !threads.is_empty() {
             return Ok(());

@@ -14,7 +14,7 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Starts both in a pod and waits until they answer.
+    /// Starts both in a pod; they take requests when this returns.
     pub fn start(lab: &Lab, pod: usize) -> Result<Servers> {
         let ns = &lab.layout().pods[pod];
         let web = nginx::Nginx::start(ns, &lab.dir().join(format!("pod{pod}")))?;

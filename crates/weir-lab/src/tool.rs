@@ -6,13 +6,15 @@ use std::process::{Command, Output, Stdio};
 use anyhow::{Context, Result, anyhow, bail};
 
 /// The tools that the lab needs, with the Debian packages that bring them.
-pub const TOOLS: [(&str, &str); 6] = [
+pub const TOOLS: [(&str, &str); 8] = [
     ("ip", "iproute2"),
     ("nft", "nftables"),
     ("ethtool", "ethtool"),
     ("nginx", "nginx-light"),
     ("nsenter", "util-linux"),
     ("setpriv", "util-linux"),
+    ("taskset", "util-linux"),
+    ("chrt", "util-linux"),
 ];
 
 /// Runs a tool to its end and returns what it wrote; its own error text becomes the error.

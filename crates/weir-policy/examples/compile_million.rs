@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use weir_abi::Addr;
 use weir_policy::explain::Index;
 use weir_policy::lists;
-use weir_policy::model::{ListEntry, Verdict};
-use weir_policy::{diff, Prefix, TableImage};
+use weir_policy::model::{ListEntry, NameTable, Verdict};
+use weir_policy::{Prefix, TableImage, diff, patch};
 
 const MILLION: usize = 1_000_000;
 
@@ -47,32 +47,42 @@ fn main() {
 
 fn report(name: &str, prefixes: &[Prefix]) {
     let (entries, made) = best(|| {
-        let verdict = |i: usize| if i % 50 == 0 { Verdict::Allow } else { Verdict::Deny };
+        let verdict = |i: usize| if i.is_multiple_of(50) { Verdict::Allow } else { Verdict::Deny };
         prefixes.iter().enumerate().map(|(i, p)| ListEntry::new(*p, verdict(i), 1)).collect::<Vec<_>>()
     });
     let (lists, compiled) = best(|| lists::compile(&entries, &[], 1000).expect("random prefixes compile"));
     let (index, indexed) = best(|| Index::new(entries.clone()));
     let image = |lists: &lists::Lists| TableImage { lists: lists.image.clone(), ..TableImage::empty() };
-    let block = ListEntry::new(prefixes[MILLION / 2], Verdict::Deny, 2).until(2000);
+    // Somewhere in the middle, so that neither end of a vector is favoured.
+    let block = ListEntry::new(Prefix::host(prefixes[MILLION / 2].addr().masked(120)), Verdict::Deny, 0).until(2000);
     let more = lists::compile(&entries.iter().copied().chain([block]).collect::<Vec<_>>(), &[], 1000);
-    let (empty, now, next) = (TableImage::empty(), image(&lists), image(&more.expect("one block more compiles")));
+    let (empty, mut now, next) = (TableImage::empty(), image(&lists), image(&more.expect("one block more compiles")));
     let (load, loaded) = best(|| diff(&empty, &now));
-    let (blocked, compared) = best(|| diff(&now, &next));
+    let (_, compared) = best(|| diff(&now, &next));
+    let mut index = index;
+    let (_, inserted) = best(|| (index.insert(block), index.remove(&block)));
+    index.insert(block);
+    let (one, patched) = best(|| patch(&now, &index, block.prefix, &NameTable::default(), 1000));
+    let one = one.expect("in a block of its own").expect("compiles").diff;
+    let changes = one.changes();
+    let start = Instant::now();
+    one.apply(&mut now);
+    let applied = start.elapsed();
+    assert!(now.lists == next.lists, "a patched image is a compiled one");
     println!(
-        "{name:18}  entries {:>6.1} ms · compile {:>6.1} ms · index {:>6.1} ms · diff from empty {:>5.1} ms ({} changes), \
-         one block more {:>5.1} ms ({} changes)   ({} entries, {} parts, {} prefixes, {} slots)",
-        ms(made),
-        ms(compiled),
-        ms(indexed),
-        ms(loaded),
-        load.changes(),
-        ms(compared),
-        blocked.changes(),
-        index.entries().len(),
+        "{name}: {} parts, {} prefixes, {} slots with lengths",
         lists.image.parts4.len(),
         lists.image.prefixes.len(),
-        lists.image.lengths.len(),
+        lists.image.lengths.len()
     );
+    println!("  make entries        {:>8.2} ms", ms(made));
+    println!("  compile             {:>8.2} ms", ms(compiled));
+    println!("  index               {:>8.2} ms", ms(indexed));
+    println!("  diff from nothing   {:>8.2} ms, {} changes", ms(loaded), load.changes());
+    println!("  diff, one block     {:>8.2} ms", ms(compared));
+    println!("  patch, one block    {:>8.2} ms, {changes} changes", ms(patched));
+    println!("    index in and out  {:>8.2} ms", ms(inserted));
+    println!("    apply to image    {:>8.2} ms", ms(applied));
 }
 
 /// The best of five runs, and what the last one gave.

@@ -1,7 +1,7 @@
 //! From a policy to the tables of the packet path. All that is wrong is reported at once, each with its object's name.
 //!
 //! Compiled against the image that is in force, the new one keeps its ids: a target keeps its counters, a rule its slot, a
-//! list its number. New things take numbers that the old image does not use, so that [`crate::diff`] can have both in force
+//! list its number. New things take numbers that the old image does not use, so that [`crate::diff()`] can have both in force
 //! while one replaces the other.
 
 mod names;
@@ -10,9 +10,11 @@ mod policies;
 mod problem;
 pub(crate) mod targets;
 
+pub use targets::target_order;
+
 pub use problem::{CompileError, CompileErrors, Warning};
 
-use weir_abi::config::{node_flag, FAILSAFE_WORDS};
+use weir_abi::config::{FAILSAFE_WORDS, node_flag};
 use weir_abi::prefix::SLOT6_OUTSIDE;
 
 use crate::image::{ListImage, Names, TableImage};

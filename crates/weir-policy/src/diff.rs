@@ -18,11 +18,13 @@ mod apply;
 mod lists;
 mod merge;
 mod swaps;
+pub(crate) mod view;
 
 use weir_abi::{Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, TargetKey, TargetPolicy};
 
 use crate::image::{Names, TableImage};
 use lists::ListSteps;
+use view::{View, Words};
 
 /// One kind of change, for many elements.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,10 +76,10 @@ pub struct Diff {
 
 /// The steps that make `new` out of `old`.
 pub fn diff(old: &TableImage, new: &TableImage) -> Diff {
-    let ListSteps { before, after, torn } = lists::steps(&old.lists, &new.lists);
+    let ListSteps { before, after, torn } = lists::steps(View::all(&old.lists), View::all(&new.lists));
     let mut steps = Vec::new();
     steps.extend(swaps::first_flags(old.node_flags, new.node_flags));
-    steps.extend(merge::words(&old.failsafe, &new.failsafe, |_| 0).map(Step::Failsafe));
+    steps.extend(merge::words(Words { first: 0, words: &old.failsafe }, &new.failsafe, |_| 0).map(Step::Failsafe));
     steps.extend(before);
     steps.extend(swaps::steps(old, new));
     steps.extend(after);
@@ -86,6 +88,13 @@ pub fn diff(old: &TableImage, new: &TableImage) -> Diff {
         steps.push(Step::Names(Box::new(new.names.clone())));
     }
     Diff { steps, torn }
+}
+
+/// The steps between the same part of two list images.
+pub(crate) fn diff_lists(old: View<'_>, new: View<'_>) -> Diff {
+    let ListSteps { mut before, after, torn } = lists::steps(old, new);
+    before.extend(after);
+    Diff { steps: before, torn }
 }
 
 impl Diff {

@@ -1,5 +1,7 @@
 //! Which entry decides for an address, and which others would: off the packet path, from the entries themselves.
 
+use std::num::NonZeroU64;
+
 use weir_abi::Addr;
 
 use crate::model::{ListEntry, Scope, Verdict};
@@ -36,16 +38,37 @@ pub struct Index {
     entries: Vec<ListEntry>,
 }
 
+/// The order of the index.
+fn order(e: &ListEntry) -> (Scope, Prefix, u32, Verdict, Option<NonZeroU64>) {
+    (e.scope, e.prefix, e.rule, e.verdict, e.expires)
+}
+
 impl Index {
     /// Sorts the entries in place and keeps them.
     pub fn new(mut entries: Vec<ListEntry>) -> Self {
-        entries.sort_unstable_by_key(|e| (e.scope, e.prefix, e.rule, e.verdict, e.expires));
+        entries.sort_unstable_by_key(order);
         Self { entries }
     }
 
     /// The entries, sorted by scope and prefix.
     pub fn entries(&self) -> &[ListEntry] {
         &self.entries
+    }
+
+    /// Adds an entry.
+    pub fn insert(&mut self, entry: ListEntry) {
+        let at = self.entries.partition_point(|e| order(e) < order(&entry));
+        self.entries.insert(at, entry);
+    }
+
+    /// Takes an entry out; false where there is none like it.
+    pub fn remove(&mut self, entry: &ListEntry) -> bool {
+        let at = self.entries.partition_point(|e| order(e) < order(entry));
+        let found = self.entries.get(at) == Some(entry);
+        if found {
+            self.entries.remove(at);
+        }
+        found
     }
 
     /// Which entry of these scopes decides for an address at kernel tick `now`. Ask for the node and for a target's sets
@@ -88,5 +111,11 @@ impl Index {
             let from = self.entries.partition_point(|e| (e.scope, e.prefix) < (scope, prefix));
             self.entries[from..].iter().take_while(move |e| (e.scope, e.prefix) == (scope, prefix))
         })
+    }
+
+    /// The entries that say something of a prefix: those around it and those inside it, itself included.
+    pub fn about(&self, scope: Scope, prefix: Prefix) -> Vec<ListEntry> {
+        let around = self.around(scope, prefix.addr()).filter(|e| e.prefix.len() < prefix.len());
+        around.chain(self.inside(scope, prefix)).copied().collect()
     }
 }

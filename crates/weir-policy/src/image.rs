@@ -63,3 +63,27 @@ impl Names {
         self.targets.get(id as usize).map(String::as_str).filter(|name| !name.is_empty())
     }
 }
+
+impl TableImage {
+    /// An image that lists, protects and limits nothing: what freshly made maps hold.
+    pub fn empty() -> Self {
+        use weir_abi::config::FAILSAFE_WORDS;
+        use weir_abi::prefix::{SLOTS4_WORDS, SLOTS6_WORDS};
+        Self {
+            lists: ListImage {
+                slots4: vec![0; SLOTS4_WORDS as usize],
+                parts4: Vec::new(),
+                slots6: vec![0; SLOTS6_WORDS as usize],
+                lengths: Vec::new(),
+                prefixes: Vec::new(),
+                wide_lens4: 0,
+            },
+            failsafe: vec![0; FAILSAFE_WORDS as usize],
+            targets: Vec::new(),
+            policies: Vec::new(),
+            rules: crate::rules::tables::empty(),
+            node_flags: 0,
+            names: Names::default(),
+        }
+    }
+}

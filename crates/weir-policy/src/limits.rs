@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use thiserror::Error;
-use weir_abi::limit::{Limit, BYTE_COST_SHIFT, MAX_SOURCE_WINDOW_TICKS, SOURCE_UNIT_SHIFT, TARGET_UNIT_SHIFT};
+use weir_abi::limit::{BYTE_COST_SHIFT, Limit, MAX_SOURCE_WINDOW_TICKS, SOURCE_UNIT_SHIFT, TARGET_UNIT_SHIFT};
 
 /// How far the rate in force may lie from the one that was asked for.
 pub const TOLERANCE_PERCENT: u128 = 2;

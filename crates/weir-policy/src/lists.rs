@@ -13,7 +13,7 @@ mod group;
 mod item;
 pub(crate) mod lens;
 mod own;
-mod six;
+pub(crate) mod six;
 mod sweep;
 pub(crate) mod words;
 

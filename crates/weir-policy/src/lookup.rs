@@ -1,7 +1,7 @@
 //! Reading a [`ListImage`] exactly as the packet path does: the reference for tests and the fast half of `explain`.
 
 use weir_abi::maps::SCOPED_LENGTHS_BASE;
-use weir_abi::prefix::{slot6, State, LIST_NODE, SLOT6_OUTSIDE};
+use weir_abi::prefix::{LIST_NODE, SLOT6_OUTSIDE, State, slot6};
 use weir_abi::{Addr, Lengths6, PrefixEntry, PrefixKey};
 
 use crate::image::ListImage;

@@ -5,6 +5,7 @@
 //! must agree with that on every vector.
 
 mod build;
+mod cursor;
 mod parse;
 mod problem;
 mod scan;
@@ -14,7 +15,7 @@ pub mod tables;
 pub mod term;
 mod text;
 
-pub use build::{build, Built, RuleError};
+pub use build::{Built, RuleError, build};
 pub use problem::{ParseError, Problem};
 pub use sets::{ByteSet, WordSet};
 pub use tables::matching;

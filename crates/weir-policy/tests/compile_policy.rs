@@ -11,7 +11,7 @@ use weir_policy::compile::Warning;
 use weir_policy::limits::Rate;
 use weir_policy::model::{Endpoint, Fragments, ListEntry, Policy, Proto, RateLimits, Target, Verdict};
 use weir_policy::rules::{Mode, Reach, Rule};
-use weir_policy::{compile, lookup, CompileOptions, Compiled, TableImage};
+use weir_policy::{CompileOptions, Compiled, TableImage, compile, lookup};
 
 const NOW: u64 = 1000;
 
@@ -219,14 +219,20 @@ fn lists_that_cannot_be_are_refused_by_the_name_of_their_object() {
 fn what_would_fill_memory_is_refused_first() {
     let mut p = Policy::default();
     let bad = p.sets.intern("bad");
-    p.lists = (0..100u32).map(|i| ListEntry::new(net(&format!("10.0.{i}.0/24")), Verdict::Deny, 0).in_set(bad)).collect();
-    p.targets = (0..30).map(|i| {
-        let set = p.sets.intern(&format!("set {i}"));
-        Target { lists: vec![bad, set], ..target(&format!("t{i}"), [at(i, 80, 6)]) }
-    }).collect();
+    p.lists =
+        (0..100u32).map(|i| ListEntry::new(net(&format!("10.0.{i}.0/24")), Verdict::Deny, 0).in_set(bad)).collect();
+    p.targets = (0..30)
+        .map(|i| {
+            let set = p.sets.intern(&format!("set {i}"));
+            Target { lists: vec![bad, set], ..target(&format!("t{i}"), [at(i, 80, 6)]) }
+        })
+        .collect();
     let options = CompileOptions { max_own_entries: 2999, ..CompileOptions::new(250, NOW) };
     let error = compile(&p, &options, None).unwrap_err().to_string();
-    assert!(error.starts_with("the list of bad, set 29: the targets' own lists need 3000 entries together and 2999 fit"), "{error}");
+    assert!(
+        error.starts_with("the list of bad, set 29: the targets' own lists need 3000 entries together and 2999 fit"),
+        "{error}"
+    );
 
     let options = CompileOptions { max_targets: 21, ..CompileOptions::new(250, NOW) };
     let error = compile(&p, &options, None).unwrap_err().to_string();
@@ -239,7 +245,12 @@ fn names_of_what_is_in_use_go_with_the_image() {
     let (used, rule) = (p.names.intern("used"), p.names.intern("ntp"));
     p.names.intern("unused");
     p.lists.push(ListEntry::new(net("198.51.100.0/24"), Verdict::Deny, used));
-    p.rules.push(Rule { id: rule, matches: "udp and sport 123".parse().unwrap(), mode: Mode::Enforce, reach: Reach::All });
+    p.rules.push(Rule {
+        id: rule,
+        matches: "udp and sport 123".parse().unwrap(),
+        mode: Mode::Enforce,
+        reach: Reach::All,
+    });
     p.targets.push(target("web", [at(1, 80, 6)]));
     let image = built(&p, None).image;
     assert_eq!(image.names.rules, [(used, "used".to_owned()), (rule, "ntp".to_owned())]);

@@ -5,16 +5,16 @@ mod common;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use common::{crowd, edges, entries, NOW};
+use common::{NOW, crowd, edges, entries};
 use proptest::prelude::*;
-use weir_abi::prefix::{slot6, State, SLOT6_OUTSIDE};
-use weir_abi::rules::{field, l4_fact, FIELDS};
+use weir_abi::prefix::{SLOT6_OUTSIDE, State, slot6};
+use weir_abi::rules::{FIELDS, field, l4_fact};
 use weir_abi::target::{NODE, OWNER};
 use weir_abi::{Addr, TargetKey, TargetPolicy};
 use weir_policy::lookup;
 use weir_policy::model::{Endpoint, ListEntry, Policy, Target, Verdict};
-use weir_policy::rules::{matching, MatchVector, Mode, Reach, Rule};
-use weir_policy::{compile, diff, CompileOptions, Diff, Step, TableImage};
+use weir_policy::rules::{MatchVector, Mode, Reach, Rule, matching};
+use weir_policy::{CompileOptions, Diff, Step, TableImage, compile, diff};
 
 fn image(policy: &Policy, previous: Option<&TableImage>) -> TableImage {
     compile(policy, &CompileOptions::new(250, NOW), previous).unwrap().image
@@ -29,11 +29,8 @@ fn with_lists(lists: Vec<ListEntry>, own: [Vec<u32>; 2]) -> Policy {
     for i in 1..=4 {
         policy.sets.intern(&format!("set {i}"));
     }
-    policy.targets = ["shop", "wiki"]
-        .into_iter()
-        .zip(own)
-        .map(|(name, lists)| Target { lists, ..Target::new(name) })
-        .collect();
+    policy.targets =
+        ["shop", "wiki"].into_iter().zip(own).map(|(name, lists)| Target { lists, ..Target::new(name) }).collect();
     policy
 }
 
@@ -108,7 +105,10 @@ fn check_lists(old: &Policy, new: &Policy) -> Result<(), TestCaseError> {
             }
             for (addr, target, allowed) in &cases {
                 let said = says(&now, target.map(|t| list_of(&now, t)), *addr);
-                prop_assert!(allowed.contains(&said), "{addr:x?} {target:?}: {said:?} is none of {allowed:?} after {one:?}");
+                prop_assert!(
+                    allowed.contains(&said),
+                    "{addr:x?} {target:?}: {said:?} is none of {allowed:?} after {one:?}"
+                );
             }
         }
     }
@@ -122,7 +122,7 @@ fn own() -> impl Strategy<Value = [Vec<u32>; 2]> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
 
     #[test]
     fn lists_of_any_kind(old in entries(14), new in entries(14), a in own(), b in own()) {
@@ -207,7 +207,11 @@ fn with_targets() -> impl Strategy<Value = Policy> {
                     id,
                     matches: text.parse().unwrap(),
                     mode: Mode::Enforce,
-                    reach: if all { Reach::All } else { Reach::Targets(policy.targets.iter().take(1).map(|t| t.name.clone()).collect()) },
+                    reach: if all {
+                        Reach::All
+                    } else {
+                        Reach::Targets(policy.targets.iter().take(1).map(|t| t.name.clone()).collect())
+                    },
                 })
                 .collect();
             policy

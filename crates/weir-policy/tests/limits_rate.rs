@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use weir_abi::limit::{BYTE_COST_SHIFT, SOURCE_UNIT_SHIFT, TARGET_UNIT_SHIFT};
 use weir_abi::Limit;
-use weir_policy::limits::{compile, Cell, LimitError, Rate, Unit, LARGEST_FRAME};
+use weir_abi::limit::{BYTE_COST_SHIFT, SOURCE_UNIT_SHIFT, TARGET_UNIT_SHIFT};
+use weir_policy::limits::{Cell, LARGEST_FRAME, LimitError, Rate, Unit, compile};
 
 const HZ: u32 = 250;
 
@@ -78,7 +78,9 @@ fn a_small_burst_does_not_starve_between_two_ticks() {
 
 #[test]
 fn the_burst_is_what_was_asked_for() {
-    for (average, burst, cell) in [(2000, 4000, Cell::Source), (50, 100, Cell::Source), (200_000, 400_000, Cell::Target)] {
+    for (average, burst, cell) in
+        [(2000, 4000, Cell::Source), (50, 100, Cell::Source), (200_000, 400_000, Cell::Target)]
+    {
         let compiled = compile(&Rate::per_second(average, burst), cell, Unit::Packets, HZ).unwrap();
         let mut bucket = Bucket::new(compiled.limit, cell);
         let passed = std::iter::from_fn(|| bucket.admits(77, compiled.limit.cost).then_some(())).count();
@@ -104,7 +106,7 @@ fn bytes_are_charged_by_length() {
         let mut passed = 0;
         // Two seconds in all: the burst, then a second's average twice.
         for tick in 0..=2 * u64::from(HZ) {
-            while bucket.admits(tick, 1500 * limit.cost >> BYTE_COST_SHIFT) {
+            while bucket.admits(tick, (1500 * limit.cost) >> BYTE_COST_SHIFT) {
                 passed += 1500;
             }
         }
@@ -117,7 +119,9 @@ fn bytes_are_charged_by_length() {
 fn a_byte_limit_always_lets_one_joined_frame_pass() {
     let compiled = compile(&Rate::per_second(100_000, 2000), Cell::Source, Unit::Bytes, HZ).unwrap();
     assert!(compiled.raised_burst.is_some_and(|burst| burst >= LARGEST_FRAME));
-    assert!(Bucket::new(compiled.limit, Cell::Source).admits(9, LARGEST_FRAME * compiled.limit.cost >> BYTE_COST_SHIFT));
+    assert!(
+        Bucket::new(compiled.limit, Cell::Source).admits(9, (LARGEST_FRAME * compiled.limit.cost) >> BYTE_COST_SHIFT)
+    );
 }
 
 #[test]

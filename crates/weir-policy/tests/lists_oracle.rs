@@ -2,15 +2,15 @@
 
 mod common;
 
-use common::{crowd, edges, entries, oracle, ticks, NOW};
+use common::{NOW, crowd, edges, entries, oracle, ticks};
 use proptest::prelude::*;
-use weir_abi::prefix::{State, MAX_LENGTHS};
 use weir_abi::Addr;
+use weir_abi::prefix::{MAX_LENGTHS, State};
+use weir_policy::Prefix;
 use weir_policy::explain::Index;
-use weir_policy::lists::{compile, ListError, Lists};
+use weir_policy::lists::{ListError, Lists, compile};
 use weir_policy::lookup;
 use weir_policy::model::{ListEntry, Scope, Verdict};
-use weir_policy::Prefix;
 
 /// Two lists of targets that share a set.
 fn own_lists() -> Vec<(u16, Vec<u32>)> {
@@ -41,7 +41,7 @@ fn addr(text: &str) -> Addr {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
 
     #[test]
     fn every_address_at_every_tick(list in entries(40), low in prop::collection::vec(any::<u16>(), 20)) {
@@ -178,7 +178,10 @@ fn lengths_that_cannot_be_made_fewer_are_named() {
         .collect();
     let errors = compile(&list, &[], NOW).unwrap_err();
     let text = errors[0].to_string();
-    assert!(text.starts_with("the IPv6 block 2001:da0::/27 has entries of 31 different prefix lengths (108, 106"), "{text}");
+    assert!(
+        text.starts_with("the IPv6 block 2001:da0::/27 has entries of 31 different prefix lengths (108, 106"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Rules as text and as tables: what is shown parses back, and the tables agree with direct evaluation on every vector.
 
 use proptest::prelude::*;
-use weir_abi::rules::{field, ip_fact, l4_fact, FIELDS, SLOTS};
-use weir_policy::rules::{build, matching, ByteSet, Fact, Match, MatchVector, Mode, Payload, Reach, Rule, RuleError, Term, WordSet};
+use weir_abi::rules::{FIELDS, SLOTS, field, ip_fact, l4_fact};
+use weir_policy::rules::{
+    ByteSet, Fact, Match, MatchVector, Mode, Payload, Reach, Rule, RuleError, Term, WordSet, build, matching,
+};
 
 fn rule(text: &str) -> Rule {
     Rule { id: 1, matches: text.parse().unwrap(), mode: Mode::Enforce, reach: Reach::All }
@@ -118,7 +120,10 @@ fn modes_are_bits_not_tables() {
     assert_eq!(built.tables.enforce, enforce);
     assert_eq!(matching(&built.tables, &syn()) & dormant, 0);
     let layout = build(&[rule("tcp"), rule("layout 7")], None);
-    assert_eq!(layout.tables.needs_layout, layout.slots[1], "only rules that look at options make the packet path read them");
+    assert_eq!(
+        layout.tables.needs_layout, layout.slots[1],
+        "only rules that look at options make the packet path read them"
+    );
 }
 
 fn bytes() -> impl Strategy<Value = ByteSet> {
@@ -200,7 +205,9 @@ fn bend(v: &mut MatchVector, term: &Term, pick: u16) {
         Term::DataOffset(set) => v[field::DATA_OFFSET] = byte(set),
         Term::OptionLayout(set) => v[field::OPTION_LAYOUT] = byte(set),
         Term::Flags { mask, value } => v[field::TCP_FLAGS] = v[field::TCP_FLAGS] & !mask | value,
-        Term::Payload(p) => (0..8).for_each(|i| v[field::PAYLOAD + i] = v[field::PAYLOAD + i] & !p.mask[i] | p.value[i]),
+        Term::Payload(p) => {
+            (0..8).for_each(|i| v[field::PAYLOAD + i] = v[field::PAYLOAD + i] & !p.mask[i] | p.value[i])
+        }
         Term::Is(..) => {}
     }
 }

@@ -48,7 +48,7 @@ fn behind_ethertype() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20_000))]
+    #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn random_frames(data in vec(any::<u8>(), 0..256), kept in 0usize..256) {

@@ -77,7 +77,7 @@ fn same_ip(data: &[u8], pair: &Pair, ttl: u8, tags: usize) -> Packet {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4_000))]
+    #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn udp(pair in pair(), ttl: u8, tags in tags(), ports: (u16, u16), payload in vec(any::<u8>(), 0..64)) {

@@ -39,6 +39,17 @@ pub fn weir_tcx(ctx: TcContext) -> i32 {
     if run(&frame, &env, ifindex) { TC_ACT_SHOT as i32 } else { TC_ACT_UNSPEC }
 }
 
+/// Tells the kernel's tick, which user space cannot read: written to the head of the frame that it is run on. Never attached.
+#[xdp]
+pub fn weir_clock(ctx: XdpContext) -> u32 {
+    let start = ctx.data();
+    if start + 8 <= ctx.data_end() {
+        // SAFETY: eight bytes that were just compared with the end of the packet.
+        unsafe { core::ptr::write_unaligned(start as *mut u64, aya_ebpf::helpers::bpf_jiffies64()) }
+    }
+    xdp_action::XDP_PASS
+}
+
 /// Whether the frame is to be dropped.
 #[inline(always)]
 fn run(frame: &Linear, env: &KernelEnv, ifindex: u32) -> bool {

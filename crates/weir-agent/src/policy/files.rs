@@ -40,19 +40,21 @@ pub struct Loaded {
 pub fn load(path: &Path) -> Result<Loaded, Vec<Problem>> {
     let yaml = read_yaml(path).map_err(|problem| vec![problem])?;
     let base = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
-    parse(yaml, |file| read_limited(&base.join(file), list::MAX_BYTES))
+    let shown = |file: &str| base.join(file).display().to_string();
+    parse(yaml, shown, |file| read_limited(&base.join(file), list::MAX_BYTES))
 }
 
 impl Texts {
     /// The same from texts that were read before.
     pub fn load(self) -> Result<Loaded, Vec<Problem>> {
         let Texts { yaml, mut lists } = self;
-        parse(yaml, move |file| lists.remove(file).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound)))
+        parse(yaml, str::to_owned, move |file| lists.remove(file).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound)))
     }
 }
 
 fn parse(
     yaml: BTreeMap<String, String>,
+    shown: impl Fn(&str) -> String,
     mut read_list: impl FnMut(&str) -> io::Result<String>,
 ) -> Result<Loaded, Vec<Problem>> {
     let mut loaded = Loaded::default();
@@ -70,7 +72,7 @@ fn parse(
         }
         match read_list(file) {
             Ok(text) => {
-                match list::parse(file, &text) {
+                match list::parse(&shown(file), &text) {
                     Ok(cidrs) => drop(loaded.lists.insert(file.clone(), cidrs)),
                     Err(wrong) => problems.extend(wrong),
                 }

@@ -1,9 +1,9 @@
 //! Notices changes of the policy directory: by inotify, and by looking every few seconds where that is not to be had
 //! (network file systems, exhausted watches). A burst of changes counts once.
 
-use std::collections::hash_map::DefaultHasher;
+use std::collections::BTreeMap;
 use std::fs;
-use std::hash::{Hash, Hasher};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,18 +20,18 @@ const LATEST: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_secs(5);
 
 /// A directory (or file) that is watched.
-pub struct Watch<F> {
+pub struct Watch {
     path: PathBuf,
-    extra: F,
     hints: mpsc::Receiver<()>,
     /// Gone when there are no change notices here; held, because dropping it ends them.
     watcher: Option<notify::RecommendedWatcher>,
-    last: u64,
+    last: Stamps,
+    last_extra: Stamps,
 }
 
-impl<F: Fn() -> Vec<PathBuf>> Watch<F> {
-    /// Watches from now on. Files elsewhere that count, too, are given by `extra`, asked anew each time.
-    pub fn new(path: PathBuf, extra: F) -> Self {
+impl Watch {
+    /// Watches from now on: to be made before the files are read for the first time.
+    pub fn new(path: PathBuf) -> Self {
         let (hint, hints) = mpsc::channel::<()>(1);
         let watched = if path.is_dir() { path.clone() } else { path.parent().map(Path::to_path_buf).unwrap_or_default() };
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -49,22 +49,31 @@ impl<F: Fn() -> Vec<PathBuf>> Watch<F> {
                 None
             }
         };
-        let last = fingerprint(&path, &extra());
-        Self { path, extra, hints, watcher, last }
+        let last = stamps(&files_of(&path));
+        Self { path, hints, watcher, last, last_extra: Stamps::new() }
     }
 
-    /// Comes back after the next change.
-    pub async fn changed(&mut self) {
+    /// Where relative paths within the policy start.
+    pub fn base(&self) -> PathBuf {
+        if self.path.is_dir() { self.path.clone() } else { self.path.parent().map(Path::to_path_buf).unwrap_or_default() }
+    }
+
+    /// Comes back after the next change. Files elsewhere that count, too, are given by `extra`, asked anew each time.
+    pub async fn changed(&mut self, extra: impl Fn() -> Vec<PathBuf>) {
         loop {
+            let now = stamps(&files_of(&self.path));
+            let elsewhere = stamps(&extra());
+            // A file that is new among the others was read just now; in the directory it is a change.
+            let other_changed = elsewhere.iter().any(|(path, stamp)| self.last_extra.get(path).is_some_and(|s| s != stamp));
+            let changed = now != self.last || other_changed;
+            (self.last, self.last_extra) = (now, elsewhere);
+            if changed {
+                return;
+            }
             if self.watcher.is_none() {
                 tokio::time::sleep(LOOK).await;
             } else if let Ok(Some(())) = timeout(LOOK, self.hints.recv()).await {
                 self.settle().await;
-            }
-            let now = fingerprint(&self.path, &(self.extra)());
-            if now != self.last {
-                self.last = now;
-                return;
             }
         }
     }
@@ -81,23 +90,20 @@ impl<F: Fn() -> Vec<PathBuf>> Watch<F> {
     }
 }
 
-/// Names, sizes, times and identities of what lies there. Times alone would miss a file put in place by a rename.
-fn fingerprint(path: &Path, extra: &[PathBuf]) -> u64 {
-    use std::os::unix::fs::MetadataExt;
-    let mut files: Vec<PathBuf> = match fs::read_dir(path) {
+/// Size, time and identity of files by path; none: it cannot be read. Times alone would miss a file put in place by a rename.
+type Stamps = BTreeMap<PathBuf, Option<(u64, i64, i64, u64)>>;
+
+fn stamps(files: &[PathBuf]) -> Stamps {
+    let stamp = |path: &PathBuf| fs::metadata(path).ok().map(|m| (m.len(), m.mtime(), m.mtime_nsec(), m.ino()));
+    files.iter().map(|path| (path.clone(), stamp(path))).collect()
+}
+
+/// What lies in a directory; a file stands for itself.
+fn files_of(path: &Path) -> Vec<PathBuf> {
+    match fs::read_dir(path) {
         Ok(entries) => entries.filter_map(|e| e.ok().map(|e| e.path())).collect(),
         Err(_) => vec![path.to_path_buf()],
-    };
-    files.extend_from_slice(extra);
-    files.sort();
-    let mut hash = DefaultHasher::new();
-    for file in files {
-        file.hash(&mut hash);
-        if let Ok(meta) = fs::metadata(&file) {
-            (meta.len(), meta.mtime(), meta.mtime_nsec(), meta.ino()).hash(&mut hash);
-        }
     }
-    hash.finish()
 }
 
 #[cfg(test)]
@@ -109,10 +115,10 @@ mod tests {
     async fn a_burst_of_changes_counts_once_and_reading_not_at_all() {
         let dir = tempfile::tempdir().unwrap();
         let seen = AtomicUsize::new(0);
-        let mut watch = Watch::new(dir.path().to_path_buf(), Vec::new);
+        let mut watch = Watch::new(dir.path().to_path_buf());
         let watching = async {
             loop {
-                watch.changed().await;
+                watch.changed(Vec::new).await;
                 seen.fetch_add(1, Ordering::SeqCst);
             }
         };

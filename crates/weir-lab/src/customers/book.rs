@@ -88,8 +88,15 @@ impl Default for Record {
 
 #[derive(Default)]
 struct Window {
+    /// Whether customers ask at all.
+    asking: bool,
+    /// Requests under way, of whatever window or of none.
+    under_way: u64,
     number: u64,
-    opened: Option<Instant>,
+    /// Requests sent before this belong to the window.
+    until: Option<Instant>,
+    seconds: f64,
+    /// The window's requests under way.
     outstanding: u64,
     records: [Record; 2],
 }
@@ -104,7 +111,7 @@ pub struct Book {
 /// A request under way.
 pub struct Entry {
     book: Arc<Book>,
-    /// The window it belongs to; none for what was asked between windows.
+    /// The window it belongs to, if any.
     window: Option<u64>,
     kind: Kind,
 }
@@ -115,19 +122,42 @@ impl Book {
         self.window.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn open(&self) {
+    pub fn asking(&self) -> bool {
+        self.lock().asking
+    }
+
+    pub fn begin(&self) {
+        self.lock().asking = true;
+    }
+
+    /// Ends the asking and waits for all that is under way.
+    pub fn pause(&self, patience: Duration) -> Result<()> {
         let mut window = self.lock();
-        *window = Window { number: window.number + 1, opened: Some(Instant::now()), ..Window::default() };
+        window.asking = false;
+        let wait = self.changed.wait_timeout_while(window, patience, |window| window.under_way > 0);
+        let (window, late) = wait.unwrap_or_else(PoisonError::into_inner);
+        if late.timed_out() {
+            bail!("{} requests have not ended after {patience:?}: the machine is too busy", window.under_way);
+        }
+        Ok(())
+    }
+
+    pub fn open(&self, length: Duration) {
+        let mut window = self.lock();
+        let until = Some(Instant::now() + length);
+        let (asking, under_way, number) = (window.asking, window.under_way, window.number + 1);
+        *window = Window { asking, under_way, number, until, seconds: length.as_secs_f64(), ..Window::default() };
     }
 
     pub fn entry(self: &Arc<Book>, kind: Kind) -> Entry {
         let mut window = self.lock();
-        if window.opened.is_some() {
+        window.under_way += 1;
+        let inside = window.until.is_some_and(|until| Instant::now() < until);
+        if inside {
             window.records[kind as usize].asked += 1;
             window.outstanding += 1;
-            return Entry { book: self.clone(), window: Some(window.number), kind };
         }
-        Entry { book: self.clone(), window: None, kind }
+        Entry { book: self.clone(), window: inside.then_some(window.number), kind }
     }
 
     pub fn so_far(&self) -> Totals {
@@ -138,16 +168,26 @@ impl Book {
     }
 
     pub fn close(&self, patience: Duration) -> Result<Figures> {
-        let mut window = self.lock();
-        let Some(opened) = window.opened.take() else { bail!("no window is open") };
-        let seconds = opened.elapsed().as_secs_f64();
-        let wait = self.changed.wait_timeout_while(window, patience, |window| window.outstanding > 0);
-        let (window, late) = wait.unwrap_or_else(PoisonError::into_inner);
-        if late.timed_out() {
-            bail!("{} requests did not end {patience:?} after the window: the machine is too busy", window.outstanding);
+        let window = self.lock();
+        let Some(until) = window.until else { bail!("no window is open") };
+        let patience = until.saturating_duration_since(Instant::now()) + patience;
+        let deadline = Instant::now() + patience;
+        let mut window = window;
+        loop {
+            let now = Instant::now();
+            if now >= until && window.outstanding == 0 {
+                break;
+            }
+            if now > deadline {
+                bail!("{} requests did not end after their window: the machine is too busy", window.outstanding);
+            }
+            // Nobody sends word when the window's time is over.
+            let next = if now < until { until - now } else { deadline - now };
+            (window, _) = self.changed.wait_timeout(window, next).unwrap_or_else(PoisonError::into_inner);
         }
+        window.until = None;
         let [pages, names] = &window.records;
-        let (pages, names) = (pages.figures(), names.figures());
+        let (pages, names, seconds) = (pages.figures(), names.figures(), window.seconds);
         let goodput = (pages.answered + names.answered) as f64 / seconds;
         Ok(Figures { seconds, goodput, pages, names })
     }
@@ -156,16 +196,16 @@ impl Book {
 impl Entry {
     pub fn finish(self, outcome: Result<Duration, Failure>) {
         let mut window = self.book.lock();
+        window.under_way -= 1;
         // A request of an earlier window that was still under way belongs to nobody.
-        if self.window != Some(window.number) {
-            return;
+        if self.window == Some(window.number) {
+            let record = &mut window.records[self.kind as usize];
+            match outcome {
+                Ok(time) => record.micros.saturating_record(time.as_micros() as u64),
+                Err(failure) => *record.failures.entry(failure).or_default() += 1,
+            }
+            window.outstanding -= 1;
         }
-        let record = &mut window.records[self.kind as usize];
-        match outcome {
-            Ok(time) => record.micros.saturating_record(time.as_micros() as u64),
-            Err(failure) => *record.failures.entry(failure).or_default() += 1,
-        }
-        window.outstanding -= 1;
         self.book.changed.notify_all();
     }
 }
@@ -187,36 +227,47 @@ impl Record {
 mod tests {
     use super::*;
 
+    const LONG: Duration = Duration::from_secs(60);
+    const NOW: Duration = Duration::ZERO;
+
     #[test]
     fn windows_keep_their_requests_apart() {
         let book = Arc::<Book>::default();
         book.entry(Kind::Page).finish(Ok(Duration::from_millis(5)));
-        book.open();
+        book.open(LONG);
         let late = book.entry(Kind::Page);
-        book.open();
+        book.open(LONG);
         book.entry(Kind::Page).finish(Ok(Duration::from_millis(10)));
         book.entry(Kind::Name).finish(Err(Failure::AnswerTimeout));
         late.finish(Ok(Duration::from_millis(1)));
         assert_eq!(book.so_far(), Totals { answered: 1, failed: 1 });
-        let figures = book.close(Duration::ZERO).expect("nothing is under way");
+        book.lock().until = Some(Instant::now());
+        book.entry(Kind::Name).finish(Ok(NOW));
+        let figures = book.close(LONG).expect("nothing is under way");
         assert_eq!((figures.pages.asked, figures.pages.answered, figures.names.answered), (1, 1, 0));
         assert_eq!(figures.names.failures[&Failure::AnswerTimeout], 1);
         assert!((figures.pages.p50_ms - 10.0).abs() < 0.1, "{}", figures.pages.p50_ms);
-        assert!(book.close(Duration::ZERO).is_err(), "closed is closed");
+        assert!(book.close(NOW).is_err(), "closed is closed");
     }
 
     #[test]
-    fn closing_waits_for_the_last_answer() {
+    fn closing_and_pausing_wait_for_the_last_answer() {
         let book = Arc::<Book>::default();
-        book.open();
+        book.begin();
+        book.open(LONG);
         let entry = book.entry(Kind::Name);
+        book.lock().until = Some(Instant::now());
         let closing = std::thread::spawn({
             let book = book.clone();
-            move || book.close(Duration::from_secs(10))
+            move || book.close(LONG)
         });
+        let beside = book.entry(Kind::Page);
         entry.finish(Ok(Duration::from_millis(1)));
-        let figures = closing.join().expect("no panic");
-        // The answer may even have come before the window closed; either way it is in.
-        assert_eq!(figures.expect("an end").names.answered, 1);
+        let figures = closing.join().expect("no panic").expect("an end");
+        assert_eq!(figures.names.answered, 1);
+        assert!(book.pause(NOW).is_err(), "one request is under way");
+        beside.finish(Err(Failure::Local));
+        book.pause(NOW).expect("no more");
+        assert!(!book.asking());
     }
 }

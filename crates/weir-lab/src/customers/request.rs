@@ -8,7 +8,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, UdpSocket};
 use tokio::time::{Instant, timeout_at};
 
+use super::TIME_LIMIT;
 use super::book::Failure;
+use crate::lab::Lab;
+use crate::plan;
 use crate::server::{dns, nginx};
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n";
@@ -24,6 +27,15 @@ pub struct Asker {
 }
 
 impl Asker {
+    /// All of a lab's customers and its first pod.
+    pub fn of(lab: &Lab) -> Asker {
+        Asker {
+            sources: plan::customers(lab.shape().customers),
+            servers: [IpAddr::V4(plan::pod_v4(0)), IpAddr::V6(plan::pod_v6(0))],
+            time_limit: TIME_LIMIT,
+        }
+    }
+
     /// The ends of the request with this number.
     fn ends(&self, number: u64, port: u16) -> (SocketAddr, SocketAddr) {
         let source = self.sources[(number % self.sources.len() as u64) as usize];

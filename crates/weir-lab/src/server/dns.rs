@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::cpu;
 use crate::netns::Netns;
 use crate::plan::DNS_PORT;
 
@@ -30,10 +31,16 @@ impl NameServer {
         let socket = ns.within(|| Ok(UdpSocket::bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, DNS_PORT)))?));
         let socket = socket.context("cannot open the name server's socket")?;
         socket.set_read_timeout(Some(TICK))?;
+        let cores = cpu::cores()?;
         let (stop, answered) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
         let thread = thread::Builder::new().name("lab-dns".into()).spawn({
             let (stop, answered) = (stop.clone(), answered.clone());
-            move || serve(&socket, &stop, &answered)
+            move || {
+                if let Err(error) = cpu::tie(None, &cores.node) {
+                    eprintln!("warning: {error:#}");
+                }
+                serve(&socket, &stop, &answered);
+            }
         })?;
         Ok(NameServer { stop, answered, thread: Some(thread) })
     }

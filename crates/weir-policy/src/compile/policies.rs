@@ -1,8 +1,8 @@
 //! What each target asks for, as the packet path reads it.
 
+use weir_abi::TargetPolicy;
 use weir_abi::limit::{Limit, Limits};
 use weir_abi::policy::flag;
-use weir_abi::TargetPolicy;
 
 use super::own::Own;
 use super::problem::{CompileError, Log, Warning};

@@ -22,7 +22,9 @@ pub enum CompileError {
         target: String,
     },
     /// More targets than ids.
-    #[error("target `{target}`: {wanted} targets are wanted and {room} fit; raise the number of targets at start, or select fewer")]
+    #[error(
+        "target `{target}`: {wanted} targets are wanted and {room} fit; raise the number of targets at start, or select fewer"
+    )]
     TooManyTargets {
         /// The first one that does not fit.
         target: String,
@@ -155,7 +157,10 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Warning::Taken { endpoint: Endpoint { addr, port, proto }, kept, lost } => {
-                write!(f, "target `{lost}`: address {addr} port {port} protocol {proto} already belongs to target `{kept}`")
+                write!(
+                    f,
+                    "target `{lost}`: address {addr} port {port} protocol {proto} already belongs to target `{kept}`"
+                )
             }
             Warning::NoEndpoint { target } => write!(f, "target `{target}` has no endpoint and protects nothing"),
             Warning::RaisedBurst { target, limit, asked, raised } => write!(

@@ -1,8 +1,6 @@
 //! Carrying steps out on an image: what the kernel's loader does to maps. The simulator uses it, and tests hold `diff` to it.
 
-use weir_abi::TargetPolicy;
-
-use super::merge::{pairs, Pair};
+use super::merge::{Pair, pairs};
 use super::{Diff, Step};
 use crate::compile::targets::target_order;
 use crate::image::TableImage;
@@ -56,7 +54,9 @@ impl Step {
             Step::RemovePrefixes(keys) => each(keys, Step::RemovePrefixes),
             Step::PutTargets(targets) => each(targets, Step::PutTargets),
             Step::RemoveTargets(keys) => each(keys, Step::RemoveTargets),
-            whole @ (Step::Flags(_) | Step::WideLens4(_) | Step::Rules(_) | Step::Policies(_) | Step::Names(_)) => vec![whole],
+            whole @ (Step::Flags(_) | Step::WideLens4(_) | Step::Rules(_) | Step::Policies(_) | Step::Names(_)) => {
+                vec![whole]
+            }
         }
     }
 }
@@ -98,28 +98,4 @@ fn remove<T, R, K: Ord>(from: &mut Vec<T>, gone: Vec<R>, key: impl Fn(&T) -> K, 
     let mut gone: Vec<K> = gone.iter().map(gone_key).collect();
     gone.sort_unstable();
     from.retain(|element| gone.binary_search(&key(element)).is_err());
-}
-
-impl TableImage {
-    /// An image that lists nothing, protects nothing and lets everything pass: what an empty kernel has.
-    pub fn empty() -> Self {
-        use weir_abi::config::FAILSAFE_WORDS;
-        use weir_abi::prefix::{SLOTS4_WORDS, SLOTS6_WORDS};
-        Self {
-            lists: crate::image::ListImage {
-                slots4: vec![0; SLOTS4_WORDS as usize],
-                parts4: Vec::new(),
-                slots6: vec![0; SLOTS6_WORDS as usize],
-                lengths: Vec::new(),
-                prefixes: Vec::new(),
-                wide_lens4: 0,
-            },
-            failsafe: vec![0; FAILSAFE_WORDS as usize],
-            targets: Vec::new(),
-            policies: vec![TargetPolicy::NONE],
-            rules: crate::rules::tables::empty(),
-            node_flags: 0,
-            names: crate::image::Names::default(),
-        }
-    }
 }

@@ -1,11 +1,11 @@
 //! The steps between two list images.
 
-use weir_abi::prefix::{State, SLOT6_OUTSIDE};
+use weir_abi::prefix::{SLOT6_OUTSIDE, State};
 use weir_abi::{Lengths6, Part4, PrefixEntry, PrefixKey};
 
-use super::merge::{pairs, words, Overlay, Pair};
 use super::Step;
-use crate::image::ListImage;
+use super::merge::{Overlay, Pair, pairs, words};
+use super::view::{View, Words};
 use crate::lists::lens::Lens;
 use crate::lists::{prefix_order, words as states};
 
@@ -32,7 +32,13 @@ struct Details<T> {
 
 impl<T> Default for Details<T> {
     fn default() -> Self {
-        Self { bridge: Vec::new(), switch: Vec::new(), settle: Vec::new(), remove: Vec::new(), marks: Overlay::default() }
+        Self {
+            bridge: Vec::new(),
+            switch: Vec::new(),
+            settle: Vec::new(),
+            remove: Vec::new(),
+            marks: Overlay::default(),
+        }
     }
 }
 
@@ -61,32 +67,32 @@ impl<T: Clone + PartialEq> Details<T> {
     }
 }
 
-/// The steps from one list image to another.
-pub(super) fn steps(old: &ListImage, new: &ListImage) -> ListSteps {
+/// The steps from one list image to another, or between the same parts of two.
+pub(super) fn steps(old: View<'_>, new: View<'_>) -> ListSteps {
     let mut torn = Vec::new();
-    let four = parts(old, new);
-    let six = lengths(old, new, &mut torn);
+    let four = parts(&old, &new);
+    let six = lengths(&old, &new, &mut torn);
     let wide = old.wide_lens4 | new.wide_lens4;
-    let Prefixes { put, remove } = prefixes(old, new, wide);
+    let Prefixes { put, remove } = prefixes(&old, &new, wide);
 
     let before = [
         Step::PutParts4(four.bridge),
-        Step::Slots4(four.marks.over(&old.slots4)),
+        Step::Slots4(four.marks.over(old.slots4)),
         Step::PutLengths(six.bridge),
-        Step::Slots6(six.marks.over(&old.slots6)),
+        Step::Slots6(six.marks.over(old.slots6)),
         Step::WideLens4(wide),
         Step::PutPrefixes(put),
         Step::PutParts4(four.switch),
-        Step::Slots4(words(&old.slots4, &new.slots4, four.marks.reader()).unwrap_or_default()),
+        Step::Slots4(words(old.slots4, new.slots4.words, four.marks.reader()).unwrap_or_default()),
         Step::PutLengths(six.switch),
-        Step::Slots6(words(&old.slots6, &new.slots6, six.marks.reader()).unwrap_or_default()),
+        Step::Slots6(words(old.slots6, new.slots6.words, six.marks.reader()).unwrap_or_default()),
     ];
     let after = [
         Step::RemovePrefixes(remove),
         Step::PutParts4(four.settle),
-        Step::Slots4(four.marks.lifted(&new.slots4)),
+        Step::Slots4(four.marks.lifted(new.slots4)),
         Step::PutLengths(six.settle),
-        Step::Slots6(six.marks.lifted(&new.slots6)),
+        Step::Slots6(six.marks.lifted(new.slots6)),
         Step::WideLens4(new.wide_lens4),
         Step::RemoveParts4(four.remove),
         Step::RemoveLengths(six.remove),
@@ -102,23 +108,19 @@ pub(super) fn steps(old: &ListImage, new: &ListImage) -> ListSteps {
 }
 
 /// How blocks of /24s change.
-fn parts(old: &ListImage, new: &ListImage) -> Details<Part4> {
+fn parts(old: &View<'_>, new: &View<'_>) -> Details<Part4> {
     let mut out = Details::default();
     let wide = old.wide_lens4 | new.wide_lens4 != 0;
-    for pair in pairs(&old.parts4, &new.parts4, |(number, _)| *number) {
+    for pair in pairs(old.parts4, new.parts4, |(number, _)| *number) {
         let (number, o, n) = match pair {
             Pair::Both((_, o), (_, n)) if o == n => continue,
             Pair::Both((number, o), (_, n)) => (*number, Some(o), Some(n)),
             Pair::Old((number, o)) => (*number, Some(o), None),
             Pair::New((number, n)) => (*number, None, Some(n)),
         };
-        let uniform = |image: &ListImage| Part4 {
-            states: [states::all(states::get(&image.slots4, number)); 8],
-            timed_lens: 0,
-            pad: 0,
-        };
-        let before = o.copied().unwrap_or_else(|| uniform(old));
-        let after = n.copied().unwrap_or_else(|| uniform(new));
+        let uniform = |slots: Words<'_>| Part4 { states: [states::all(slots.state(number)); 8], timed_lens: 0, pad: 0 };
+        let before = o.copied().unwrap_or_else(|| uniform(old.slots4));
+        let after = n.copied().unwrap_or_else(|| uniform(new.slots4));
         let timed_lens = before.timed_lens | after.timed_lens;
         // With wide timed entries about, a block's own ones must be seen before those, also where one side has none.
         let both = before.timed_lens != 0 && after.timed_lens != 0;
@@ -133,9 +135,9 @@ fn parts(old: &ListImage, new: &ListImage) -> Details<Part4> {
 }
 
 /// How lengths of IPv6 slots and own lists change.
-fn lengths(old: &ListImage, new: &ListImage, torn: &mut Vec<u32>) -> Details<Lengths6> {
+fn lengths(old: &View<'_>, new: &View<'_>, torn: &mut Vec<u32>) -> Details<Lengths6> {
     let mut out = Details::default();
-    for pair in pairs(&old.lengths, &new.lengths, |(key, _)| *key) {
+    for pair in pairs(old.lengths, new.lengths, |(key, _)| *key) {
         let (key, before, after) = match pair {
             Pair::Both((_, o), (_, n)) if o == n => continue,
             Pair::Both((key, o), (_, n)) => (*key, o, n),
@@ -172,9 +174,9 @@ struct Prefixes {
     remove: Vec<PrefixKey>,
 }
 
-fn prefixes(old: &ListImage, new: &ListImage, wide: u32) -> Prefixes {
+fn prefixes(old: &View<'_>, new: &View<'_>, wide: u32) -> Prefixes {
     let (mut put, mut remove) = (Vec::new(), Vec::new());
-    for pair in pairs(&old.prefixes, &new.prefixes, |(key, _)| prefix_order(key)) {
+    for pair in pairs(old.prefixes, new.prefixes, |(key, _)| prefix_order(key)) {
         match pair {
             Pair::Both(o, n) if o == n => {}
             Pair::Both(_, n) | Pair::New(n) => put.push(*n),

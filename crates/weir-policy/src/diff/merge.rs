@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use super::view::Words;
+
 /// A key on one side or both.
 pub(super) enum Pair<'a, T> {
     /// Only in the old one.
@@ -48,9 +50,9 @@ pub(super) fn pairs<'a, T, K: Ord>(
 }
 
 /// The words that differ once `mask(index)` is set in both, as the new one has them; nothing where none differs.
-pub(super) fn words(old: &[u64], new: &[u64], mut mask: impl FnMut(u32) -> u64) -> Option<Vec<(u32, u64)>> {
-    let changed: Vec<(u32, u64)> = (0..)
-        .zip(old.iter().zip(new))
+pub(super) fn words(old: Words<'_>, new: &[u64], mut mask: impl FnMut(u32) -> u64) -> Option<Vec<(u32, u64)>> {
+    let changed: Vec<(u32, u64)> = (old.first..)
+        .zip(old.words.iter().zip(new))
         .filter_map(|(index, (old, new))| {
             let mask = mask(index);
             (old | mask != new | mask).then_some((index, new | mask))
@@ -74,14 +76,14 @@ impl Overlay {
     }
 
     /// The words of an array that the marks change, marked.
-    pub fn over(&self, words: &[u64]) -> Vec<(u32, u64)> {
-        let marked = self.0.iter().filter_map(|&(at, bits)| Some((at, *words.get(at as usize)?, bits)));
+    pub fn over(&self, words: Words<'_>) -> Vec<(u32, u64)> {
+        let marked = self.0.iter().filter_map(|&(at, bits)| Some((at, words.get(at)?, bits)));
         marked.filter(|(_, word, bits)| word | bits != *word).map(|(at, word, bits)| (at, word | bits)).collect()
     }
 
     /// The words of an array that the marks had changed, without them.
-    pub fn lifted(&self, words: &[u64]) -> Vec<(u32, u64)> {
-        let marked = self.0.iter().filter_map(|&(at, bits)| Some((at, *words.get(at as usize)?, bits)));
+    pub fn lifted(&self, words: Words<'_>) -> Vec<(u32, u64)> {
+        let marked = self.0.iter().filter_map(|&(at, bits)| Some((at, words.get(at)?, bits)));
         marked.filter(|(_, word, bits)| word | bits != *word).map(|(at, word, _)| (at, word)).collect()
     }
 

@@ -7,8 +7,8 @@ use weir_abi::config::node_flag;
 use weir_abi::target::OWNER;
 use weir_abi::{RuleTables, TargetKey, TargetPolicy};
 
-use super::merge::{pairs, Pair};
 use super::Step;
+use super::merge::{Pair, pairs};
 use crate::compile::targets::target_order;
 use crate::image::TableImage;
 use crate::rules::tables::used;

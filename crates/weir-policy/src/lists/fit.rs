@@ -5,13 +5,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use weir_abi::prefix::{SLOT6_LEN, MAX_LENGTHS};
+use weir_abi::prefix::{MAX_LENGTHS, SLOT6_LEN};
 use weir_abi::{PrefixEntry, PrefixKey};
 
 use super::lens::Lens;
 use super::six::SLOTS;
-use super::{prefix_order, ListError, MAX_EXPANSION};
-use crate::prefix::{addr_of, last, Prefix, V4_BITS};
+use super::{ListError, MAX_EXPANSION, prefix_order};
+use crate::prefix::{Prefix, V4_BITS, addr_of, last};
 
 /// Where lengths are counted together.
 #[derive(Clone, Copy, Debug)]
@@ -143,7 +143,9 @@ impl Work {
         while lens.count() > MAX_LENGTHS {
             let longest_first: Vec<u8> = lens.iter().collect();
             let pairs = longest_first.windows(2).map(|pair| (pair[1], pair[0]));
-            let Some((cost, from, to)) = pairs.map(|(from, to)| (self.cost(from, to), from, to)).min() else { return false };
+            let Some((cost, from, to)) = pairs.map(|(from, to)| (self.cost(from, to), from, to)).min() else {
+                return false;
+            };
             if cost > left {
                 return false;
             }

@@ -3,12 +3,12 @@
 //! Never-block entries within a /24 are probed as well as painted, so that their passes are counted as such; wider ones are only
 //! painted, because a wide probe would cost every packet a lookup.
 
-use weir_abi::prefix::{State, LIST_NODE, SLOTS4_WORDS};
+use weir_abi::prefix::{LIST_NODE, SLOTS4_WORDS, State};
 use weir_abi::{Part4, PrefixEntry, PrefixKey};
 
 use super::group::Group;
 use super::item::{self, Item};
-use super::sweep::{sweep, Sink};
+use super::sweep::{Sink, sweep};
 use super::words;
 use crate::prefix::V4_BITS;
 
@@ -29,7 +29,7 @@ pub(super) struct Four {
 
 /// Compiles the node's IPv4 items.
 pub(super) fn compile(items: &mut [Item], until: &mut u64) -> Four {
-    item::sort(items);
+    item::sort(items, false);
     let hosts = items.iter().filter(|i| i.len > SLOT_LEN).count();
     let mut four = Four {
         slots: vec![0; SLOTS4_WORDS as usize],

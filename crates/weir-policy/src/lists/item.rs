@@ -88,7 +88,12 @@ impl Parts {
     }
 }
 
-/// Sorts by address, then length: every prefix stands before those inside it.
-pub(super) fn sort(items: &mut [Item]) {
-    items.sort_unstable_by_key(|item| (item.first, item.len));
+/// Sorts the items of one family by address, then length: every prefix stands before those inside it.
+pub(super) fn sort(items: &mut [Item], six: bool) {
+    if six {
+        items.sort_unstable_by_key(|item| (item.first, item.len));
+    } else {
+        // All IPv4 addresses differ in their last 32 bits only: one word to compare.
+        items.sort_unstable_by_key(|item| (item.first as u64) << 8 | u64::from(item.len));
+    }
 }

@@ -1,7 +1,7 @@
 //! A set of prefix lengths, 0 to 128.
 
-use weir_abi::prefix::{State, MAX_LENGTHS};
 use weir_abi::Lengths6;
+use weir_abi::prefix::{MAX_LENGTHS, State};
 
 /// Which lengths are present.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,11 +28,6 @@ impl Lens {
     /// Takes a length out.
     pub fn remove(&mut self, len: u8) {
         if len < 128 { self.low &= !(1 << len) } else { self.host = false }
-    }
-
-    /// Whether the length is present.
-    pub fn contains(self, len: u8) -> bool {
-        if len < 128 { self.low >> len & 1 != 0 } else { self.host }
     }
 
     /// The lengths in either.

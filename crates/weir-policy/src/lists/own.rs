@@ -8,7 +8,7 @@ use super::fit::{Fit, Region};
 use super::group::Group;
 use super::item::{self, Item};
 use super::lens::Lens;
-use super::sweep::{sweep, Sink};
+use super::sweep::{Sink, sweep};
 
 /// The compiled family of a list.
 pub(super) struct Run {
@@ -20,7 +20,7 @@ pub(super) struct Run {
 
 /// Compiles the items of one list and family.
 pub(super) fn compile(list: u16, six: bool, items: &mut [Item], until: &mut u64) -> Run {
-    item::sort(items);
+    item::sort(items, six);
     let mut run = Run { list, six, lens: Lens::default(), prefixes: Vec::with_capacity(items.len()) };
     sweep(items, &mut run, until);
     run

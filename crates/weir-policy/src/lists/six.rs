@@ -2,22 +2,22 @@
 //!
 //! All other addresses (2000::/3 is all that is assigned for global use, RFC 4291) share one slot, in which everything is probed.
 
-use weir_abi::prefix::{slot6, State, LIST_NODE, SLOT6_LEN, SLOT6_OUTSIDE, SLOTS6_WORDS};
+use weir_abi::prefix::{LIST_NODE, SLOT6_LEN, SLOT6_OUTSIDE, SLOTS6_WORDS, State, slot6};
 use weir_abi::{Lengths6, PrefixEntry, PrefixKey};
 
 use super::fit::{Fit, Region};
 use super::group::Group;
 use super::item::{self, Item};
 use super::lens::Lens;
-use super::sweep::{sweep, Sink};
+use super::sweep::{Sink, sweep};
 use super::words;
-use crate::prefix::{last, Prefix};
+use crate::prefix::{Prefix, last};
 
 /// The first and the last address that have slots: 2000::/3.
-pub(super) const SLOTS: (u128, u128) = (1 << 125, (1 << 126) - 1);
+pub(crate) const SLOTS: (u128, u128) = (1 << 125, (1 << 126) - 1);
 
 /// Whether a prefix has addresses in 2000::/3.
-pub(super) fn touches_slots(prefix: Prefix) -> bool {
+pub(crate) fn touches_slots(prefix: Prefix) -> bool {
     touches(prefix.first(), prefix.len())
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Six {
 
 /// Compiles the node's IPv6 items. [`Six::fit`] must follow.
 pub(super) fn compile(items: &mut [Item], until: &mut u64) -> Six {
-    item::sort(items);
+    item::sort(items, true);
     let long = items.iter().filter(|i| i.len > SLOT6_LEN).count();
     let mut six = Six {
         slots: vec![0; SLOTS6_WORDS as usize],

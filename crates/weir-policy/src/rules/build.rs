@@ -1,11 +1,11 @@
 //! From rules to tables: every rule gets its slots, and keeps them as long as it stays the same.
 
 use thiserror::Error;
-use weir_abi::rules::SLOTS;
 use weir_abi::RuleTables;
+use weir_abi::rules::SLOTS;
 
 use super::shape::{Conjunction, Shape};
-use super::{tables, Mode, Rule};
+use super::{Mode, Rule, tables};
 
 /// Why rules cannot be compiled.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -2,8 +2,9 @@
 
 use std::str::FromStr;
 
+use super::cursor::Parser;
 use super::problem::{ParseError, Problem};
-use super::scan::{scan, Token};
+use super::scan::{Token, scan};
 use super::term::{Fact, Payload, Term};
 use super::text::{FACTS, FLAGS, PROTOCOLS};
 use super::{ByteSet, Match, WordSet};
@@ -27,23 +28,7 @@ impl FromStr for Match {
     }
 }
 
-struct Parser<'a> {
-    tokens: &'a [(usize, Token)],
-    at: usize,
-    /// The column behind the text.
-    end: usize,
-}
-
 impl Parser<'_> {
-    fn peek(&self) -> Option<&Token> {
-        self.tokens.get(self.at).map(|(_, token)| token)
-    }
-
-    fn fail<T>(&self, problem: Problem) -> Result<T, ParseError> {
-        let column = self.tokens.get(self.at).map_or(self.end, |(column, _)| *column);
-        Err(ParseError { column, problem })
-    }
-
     fn term(&mut self) -> Result<Term, ParseError> {
         let Some(Token::Word(word)) = self.peek() else {
             return match self.peek() {
@@ -60,7 +45,7 @@ impl Parser<'_> {
             self.at += 1;
             return Ok(Term::Protocol(ByteSet::one(number)));
         }
-        let term = match word.as_str() {
+        match word.as_str() {
             "protocol" => self.bytes(Term::Protocol),
             "ttl" => self.ttl(),
             "tos" => self.bytes(Term::Tos),
@@ -81,10 +66,9 @@ impl Parser<'_> {
             }
             _ => match FACTS.iter().find(|(name, _)| *name == word) {
                 Some(&(_, fact)) => self.fact(fact, true),
-                None => return self.fail(Problem::UnknownTerm(word)),
+                None => self.fail(Problem::UnknownTerm(word)),
             },
-        };
-        term
+        }
     }
 
     fn negated(&mut self) -> Result<Term, ParseError> {
@@ -123,58 +107,6 @@ impl Parser<'_> {
         }
         self.at += 2;
         Ok(Term::ttl_bucket(self.number(u8::MAX.into())? as u8))
-    }
-
-    /// `53,123,1900-1910`
-    fn ranges(&mut self, most: u16) -> Result<Vec<(u16, u16)>, ParseError> {
-        let mut out = Vec::new();
-        loop {
-            let start = self.at;
-            let low = self.number(most)?;
-            let mut high = low;
-            if self.take('-') {
-                high = self.number(most)?;
-            }
-            if low > high {
-                self.at = start;
-                return self.fail(Problem::EmptyRange(low, high));
-            }
-            out.push((low, high));
-            if !self.take(',') {
-                return Ok(out);
-            }
-        }
-    }
-
-    fn number(&mut self, most: u16) -> Result<u16, ParseError> {
-        let Some(Token::Number(text)) = self.peek() else {
-            return self.fail(Problem::NoNumber(self.peek().map(Token::show)));
-        };
-        let parsed = match text.strip_prefix("0x") {
-            Some(digits) => u64::from_str_radix(digits, 16),
-            None => text.parse(),
-        };
-        match parsed {
-            Ok(n) if n <= most.into() => {
-                self.at += 1;
-                Ok(n as u16)
-            }
-            Err(e) if *e.kind() != std::num::IntErrorKind::PosOverflow => self.fail(Problem::NoNumber(Some(text.clone()))),
-            _ => self.fail(Problem::TooLarge { value: text.clone(), most: most.into() }),
-        }
-    }
-
-    fn take(&mut self, sign: char) -> bool {
-        let there = self.peek() == Some(&Token::Sign(sign));
-        self.at += usize::from(there);
-        there
-    }
-
-    fn need(&mut self, sign: char) -> Result<(), ParseError> {
-        if self.take(sign) {
-            return Ok(());
-        }
-        self.fail(Problem::NoSign { expected: sign, found: self.peek().map(Token::show) })
     }
 
     /// `flags = syn`, `flags & 0x12 = 0x02`, `flags & syn|ack = syn`

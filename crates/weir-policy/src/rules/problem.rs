@@ -26,10 +26,14 @@ pub enum Problem {
     )]
     UnknownTerm(String),
     /// Something other than `and` between terms.
-    #[error("`{0}` stands where `and` was expected; for \"or\" write two rules, or a list such as `sport 53,123,1900-1910`")]
+    #[error(
+        "`{0}` stands where `and` was expected; for \"or\" write two rules, or a list such as `sport 53,123,1900-1910`"
+    )]
     NoAnd(String),
     /// `no` before a term that is not a yes-or-no fact.
-    #[error("`no` goes only before facts such as `df`, `fragment`, `options`, `payload`; name the other values instead")]
+    #[error(
+        "`no` goes only before facts such as `df`, `fragment`, `options`, `payload`; name the other values instead"
+    )]
     NoNegation,
     /// Not a number.
     #[error("a number was expected{}, decimal or hexadecimal with 0x", instead_of(.0))]

@@ -177,7 +177,9 @@ mod tests {
 
     #[test]
     fn a_range_needs_at_most_three_products_and_they_are_exact() {
-        for (low, high, most) in [(460, 480, 1), (0, 65535, 1), (200, 300, 2), (1000, 5000, 3), (256, 511, 1), (7, 7, 1)] {
+        for (low, high, most) in
+            [(460, 480, 1), (0, 65535, 1), (200, 300, 2), (1000, 5000, 3), (256, 511, 1), (7, 7, 1)]
+        {
             let set: WordSet = std::iter::once(low..=high).collect();
             let products = set.products();
             assert!(products.len() <= most, "{low}-{high}: {}", products.len());

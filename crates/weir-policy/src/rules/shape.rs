@@ -1,6 +1,6 @@
 //! What a rule's terms together allow at each field, and how that becomes conjunctions over single bytes.
 
-use weir_abi::rules::{field, ip_fact, l4_fact, FIELDS};
+use weir_abi::rules::{FIELDS, field, ip_fact, l4_fact};
 
 use super::term::protocol;
 use super::{ByteSet, Fact, Match, Term, WordSet};
@@ -110,7 +110,8 @@ impl Shape {
         let ip = |shape: &mut Self, bits: u8| {
             shape.byte(field::IP_FACTS, &ByteSet::of(|v| (v & bits != 0) == wanted));
         };
-        let l4 = |shape: &mut Self, bit: u8, wanted: bool| shape.bits(field::L4_FACTS, bit, if wanted { bit } else { 0 });
+        let l4 =
+            |shape: &mut Self, bit: u8, wanted: bool| shape.bits(field::L4_FACTS, bit, if wanted { bit } else { 0 });
         match fact {
             Fact::V6 => ip(self, ip_fact::V6),
             Fact::Df => ip(self, ip_fact::DF),

@@ -1,7 +1,7 @@
 //! The bit-vector tables as `weir-abi` lays them out: reading a slot back, writing one, and deciding a match vector.
 
-use weir_abi::rules::{field, FIELDS, SLOTS};
 use weir_abi::RuleTables;
+use weir_abi::rules::{FIELDS, SLOTS, field};
 
 use super::shape::Conjunction;
 use super::{ByteSet, MatchVector};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::term::{protocol, Fact, Payload, Term};
+use super::term::{Fact, Payload, Term, protocol};
 use super::{ByteSet, Match};
 
 /// Protocols that have a name.

@@ -2,10 +2,10 @@
 #![allow(dead_code, reason = "each test binary uses its part of this module")]
 
 use proptest::prelude::*;
-use weir_abi::prefix::State;
 use weir_abi::Addr;
-use weir_policy::model::{ListEntry, Scope, Verdict};
+use weir_abi::prefix::State;
 use weir_policy::Prefix;
+use weir_policy::model::{ListEntry, Scope, Verdict};
 
 /// The tick at which tests compile.
 pub const NOW: u64 = 1000;
@@ -50,8 +50,9 @@ pub fn ticks(entries: &[ListEntry], from: u64) -> Vec<u64> {
 
 /// Few networks and many lengths: prefixes nest and collide all the time.
 pub fn prefix() -> impl Strategy<Value = Prefix> {
-    let v4 = (prop::sample::select(vec![0x0a00_0000u32, 0x0a00_0100, 0xcb00_7100, 0, u32::MAX]), any::<u16>(), 0..=32u8)
-        .prop_map(|(base, low, len)| (Addr::v4(base ^ u32::from(low & 0x03ff)), 96 + len));
+    let v4 =
+        (prop::sample::select(vec![0x0a00_0000u32, 0x0a00_0100, 0xcb00_7100, 0, u32::MAX]), any::<u16>(), 0..=32u8)
+            .prop_map(|(base, low, len)| (Addr::v4(base ^ u32::from(low & 0x03ff)), 96 + len));
     let networks = vec![
         0x2001_0db8u128 << 96,
         0x2001_0db8_0000_0020 << 64,
@@ -85,8 +86,7 @@ pub fn crowded_prefix() -> impl Strategy<Value = Prefix> {
 
 /// An entry of the node or of one of four sets; a third of them expire, some have expired.
 pub fn entry(prefix: impl Strategy<Value = Prefix>) -> impl Strategy<Value = ListEntry> {
-    let verdict =
-        prop_oneof![4 => Just(Verdict::Deny), 3 => Just(Verdict::Allow), 1 => Just(Verdict::NeverBlock)];
+    let verdict = prop_oneof![4 => Just(Verdict::Deny), 3 => Just(Verdict::Allow), 1 => Just(Verdict::NeverBlock)];
     let scope = prop_oneof![3 => Just(Scope::Node), 1 => (1..=4u32).prop_map(Scope::Set)];
     let expires = prop_oneof![2 => Just(None), 1 => (NOW - 10..NOW + 50).prop_map(Some)];
     (prefix, verdict, scope, expires, 1..20u32).prop_map(|(prefix, verdict, scope, expires, rule)| {

@@ -1,0 +1,32 @@
+//! The packet path's own state, for the parity harness and the benches: sketch lines, target cells, fragment slots.
+
+use weir_abi::{maps, FragmentSlot, SourceLine, TargetCells};
+
+use crate::error::Result;
+use crate::mapped::Mapped;
+use crate::object::{Object, Sizes};
+use crate::tables::map;
+
+/// Views of the state cells. Values that are read are copies: the kernel may go on writing.
+pub struct Cells {
+    /// Source lines.
+    pub sources: Mapped<SourceLine>,
+    /// Source prefix lines.
+    pub source_prefixes: Mapped<SourceLine>,
+    /// A target's cells.
+    pub targets: Mapped<TargetCells>,
+    /// Fragment slots.
+    pub fragments: Mapped<FragmentSlot>,
+}
+
+impl Cells {
+    /// Opens the cells of an object.
+    pub fn new(object: &Object, sizes: &Sizes) -> Result<Self> {
+        Ok(Self {
+            sources: map(object, maps::SOURCES, sizes.source_lines)?,
+            source_prefixes: map(object, maps::SOURCE_PREFIXES, sizes.source_lines)?,
+            targets: map(object, maps::TARGET_CELLS, sizes.targets)?,
+            fragments: map(object, maps::FRAGMENTS, sizes.fragment_slots)?,
+        })
+    }
+}

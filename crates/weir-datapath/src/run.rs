@@ -1,0 +1,54 @@
+//! Runs the loaded programs on frames of our making (`BPF_PROG_TEST_RUN`): parity tests, benches, and the clock probe.
+
+use std::time::Duration;
+
+use aya::programs::{TestRun, TestRunOptions};
+
+use crate::error::{DatapathError, Result};
+use crate::object::{Object, CLOCK, TCX, XDP};
+
+/// What a run gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The program's return value.
+    pub returned: u32,
+    /// Time of one run, averaged over the repeats, as the kernel measured it.
+    pub each: Duration,
+}
+
+impl Object {
+    /// Runs the XDP program on a frame.
+    pub fn run_xdp(&mut self, frame: &[u8], repeat: u32) -> Result<Run> {
+        let program = self.xdp()?;
+        let result = program
+            .test_run(options(frame, repeat))
+            .map_err(|e| DatapathError::Program { name: XDP, source: Box::new(e) })?;
+        Ok(Run { returned: result.return_value, each: result.duration })
+    }
+
+    /// Runs the tcx program on a frame.
+    pub fn run_tcx(&mut self, frame: &[u8], repeat: u32) -> Result<Run> {
+        let program = self.tcx()?;
+        let result = program
+            .test_run(options(frame, repeat))
+            .map_err(|e| DatapathError::Program { name: TCX, source: Box::new(e) })?;
+        Ok(Run { returned: result.return_value, each: result.duration })
+    }
+
+    /// The kernel's tick (`jiffies64`) now.
+    pub fn tick(&mut self) -> Result<u64> {
+        let program = self.clock()?;
+        let (frame, mut out) = ([0u8; 64], [0u8; 64]);
+        let mut options = options(&frame, 1);
+        options.data_out = Some(&mut out);
+        program.test_run(options).map_err(|e| DatapathError::Program { name: CLOCK, source: Box::new(e) })?;
+        Ok(out.first_chunk().map_or(0, |b| u64::from_ne_bytes(*b)))
+    }
+}
+
+fn options(frame: &[u8], repeat: u32) -> TestRunOptions<'_> {
+    let mut options = TestRunOptions::default();
+    options.data_in = Some(frame);
+    options.repeat = repeat.max(1);
+    options
+}

@@ -1,0 +1,213 @@
+//! The packet path on the host: [`weir_core::Env`] over a compiled policy, with a clock that stands until it is set.
+//!
+//! What the kernel has in maps stands here in plain memory, with the same indices, the same sizes and the same cells, so that
+//! the two can be compared word by word. Packets need only `&SimEnv`: threads may judge at once, each as a CPU of its own.
+
+mod cells;
+mod counts;
+mod cpu;
+mod state;
+mod tables;
+
+use std::sync::Arc;
+
+use weir_abi::counters::COUNTER_SLOTS;
+use weir_abi::rules::SLOTS;
+use weir_abi::{ABI_VERSION, Cell64, Config, Counter, FEATURE_SLOTS, FragmentSlot, Reason, SourceLine, TargetCells, maps};
+use weir_core::{Outcome, process};
+use weir_policy::TableImage;
+use weir_wire::Frame;
+
+use cells::Cells;
+use counts::Counts;
+pub use counts::Counted;
+pub use cpu::Cpu;
+pub use state::State;
+
+/// What is chosen when the environment is made, and does not change with the policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Target ids, the node's 0 included.
+    pub targets: u32,
+    /// Source lines; rounded up to a power of two.
+    pub source_lines: u32,
+    /// Fragment slots; rounded up to a power of two.
+    pub fragment_slots: u32,
+    /// CPUs that count apart.
+    pub cpus: u32,
+    /// Seeds of the hash: random at every boot in the kernel, here whatever makes a test repeatable.
+    pub seed: [u64; 2],
+}
+
+impl Default for Sizes {
+    /// The kernel's defaults, one CPU.
+    fn default() -> Self {
+        Self {
+            targets: maps::DEFAULT_TARGETS,
+            source_lines: maps::DEFAULT_SOURCE_LINES,
+            fragment_slots: maps::DEFAULT_FRAGMENT_SLOTS,
+            cpus: 1,
+            seed: [0x5765_6972_2073_696d, 0x2174_6965_7320_6173],
+        }
+    }
+}
+
+/// An image has more targets than the environment was made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the policy has {wanted} target ids and there is room for {room}; make the environment larger")]
+pub struct TooManyTargets {
+    /// Ids of the policy, 0 included.
+    pub wanted: usize,
+    /// Ids that fit.
+    pub room: u32,
+}
+
+/// How long a first fragment decides for the rest, in coarse ticks: 30 seconds at 250 ticks a second, as in the kernel.
+const FRAGMENT_TIMEOUT: u32 = 117;
+
+/// The environment of a decision on the host.
+#[derive(Debug)]
+pub struct SimEnv {
+    config: Config,
+    clock: Cell64,
+    image: Arc<TableImage>,
+    cells: Cells,
+    counts: Counts,
+}
+
+impl SimEnv {
+    /// An environment at tick 0 with these tables in force, nothing counted, nobody known. It samples nothing until
+    /// [`Self::configure`] says otherwise.
+    pub fn new(image: impl Into<Arc<TableImage>>, sizes: &Sizes) -> Result<Self, TooManyTargets> {
+        let cells = Cells::new(sizes);
+        let config = Config {
+            abi: ABI_VERSION,
+            generation: 1,
+            targets: sizes.targets,
+            source_mask: cells.sources.len() as u32 - 1,
+            fragment_mask: cells.fragments.len() as u32 - 1,
+            seed: sizes.seed,
+            sample_pass_mask: u32::MAX,
+            sample_drop_mask: u32::MAX,
+            samples_per_tick: u32::MAX,
+            fragment_timeout: FRAGMENT_TIMEOUT,
+            cpus: sizes.cpus,
+            ..Config::default()
+        };
+        let counts = Counts::new(sizes.cpus, sizes.targets);
+        let empty = Arc::new(TableImage::empty());
+        let mut env = Self { config, clock: Cell64::new(0), image: empty, cells, counts };
+        env.apply(image)?;
+        Ok(env)
+    }
+
+    /// Puts other tables in force. Cells and counters stay.
+    pub fn apply(&mut self, image: impl Into<Arc<TableImage>>) -> Result<(), TooManyTargets> {
+        let image = image.into();
+        if image.policies.len() > self.config.targets as usize {
+            return Err(TooManyTargets { wanted: image.policies.len(), room: self.config.targets });
+        }
+        self.config.flags = image.node_flags;
+        self.config.wide_lens4 = image.lists.wide_lens4;
+        self.config.generation = self.config.generation.wrapping_add(1).max(1);
+        self.image = image;
+        Ok(())
+    }
+
+    /// Changes the configuration block: sampling, seeds, time-outs. The sizes in it must stay as they are.
+    pub fn configure(&mut self, change: impl FnOnce(&mut Config)) {
+        change(&mut self.config);
+    }
+
+    /// The configuration block.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The tables in force.
+    pub fn image(&self) -> &TableImage {
+        &self.image
+    }
+
+    /// Sets the clock, in kernel ticks.
+    pub fn set_tick(&self, tick: u64) {
+        self.clock.store(tick);
+    }
+
+    /// Decides on a frame, as CPU 0.
+    pub fn simulate<F: Frame + Clone>(&self, frame: &F) -> Outcome {
+        process(frame, &self.cpu(0))
+    }
+
+    /// The view of one CPU, which counts apart from the others. One thread at a time may judge as one CPU.
+    pub fn cpu(&self, number: u32) -> Cpu<'_> {
+        Cpu::new(self, number)
+    }
+
+    /// Everything that was counted so far, summed over CPUs.
+    pub fn counters(&self) -> Vec<Counted> {
+        self.counts.all()
+    }
+
+    /// One counter, summed over CPUs.
+    pub fn counter(&self, target: u32, would: bool, reason: Reason) -> Counter {
+        self.counts.one(target, would, reason)
+    }
+
+    /// A target's feature slots, summed over CPUs; [`weir_abi::Feature::sum`] makes features of them.
+    pub fn features(&self, target: u32) -> [u64; FEATURE_SLOTS] {
+        self.counts.features(target)
+    }
+
+    /// What each slot of the rule tables matched, summed over CPUs.
+    pub fn rule_counters(&self) -> [Counter; SLOTS] {
+        self.counts.rules()
+    }
+
+    /// Lines of source cells.
+    pub fn sources(&self) -> &[SourceLine] {
+        &self.cells.sources
+    }
+
+    /// Lines of source network cells.
+    pub fn source_prefixes(&self) -> &[SourceLine] {
+        &self.cells.source_prefixes
+    }
+
+    /// Cells of the targets, by id.
+    pub fn target_cells(&self) -> &[TargetCells] {
+        &self.cells.targets
+    }
+
+    /// Fragment slots.
+    pub fn fragments(&self) -> &[FragmentSlot] {
+        &self.cells.fragments
+    }
+
+    /// All that packets have left behind, as plain numbers.
+    pub fn state(&self) -> State {
+        let targets = self.config.targets;
+        State {
+            counters: (0..targets).flat_map(|t| self.counts.row(t)).collect(),
+            features: (0..targets).flat_map(|t| self.counts.features(t)).collect(),
+            rules: self.counts.rules().to_vec(),
+            sources: self.cells.sources.iter().map(state::line).collect(),
+            source_prefixes: self.cells.source_prefixes.iter().map(state::line).collect(),
+            targets: self.cells.targets.iter().map(state::target).collect(),
+            fragments: self.cells.fragments.iter().map(state::slot).collect(),
+        }
+    }
+
+    /// Continues from a state of the same sizes; what it has counted goes to CPU 0.
+    pub fn restore(&self, state: &State) {
+        self.counts.clear();
+        for (target, row) in (0..).zip(state.counters.chunks(COUNTER_SLOTS)) {
+            self.counts.set_row(target, row);
+        }
+        for (target, row) in (0..).zip(state.features.chunks(FEATURE_SLOTS)) {
+            self.counts.set_features(target, row);
+        }
+        self.counts.set_rules(&state.rules);
+        self.cells.restore(state);
+    }
+}

@@ -1,0 +1,69 @@
+//! The cells that packets write: source lines, target cells, fragment slots.
+
+use std::iter::repeat_with;
+
+use weir_abi::{Cell32, Cell64, FragmentSlot, SourceLine, TargetCells};
+
+use super::{Sizes, State};
+
+/// All cells of an environment.
+#[derive(Debug)]
+pub(super) struct Cells {
+    pub sources: Vec<SourceLine>,
+    pub source_prefixes: Vec<SourceLine>,
+    pub targets: Vec<TargetCells>,
+    pub fragments: Vec<FragmentSlot>,
+}
+
+impl Cells {
+    pub fn new(sizes: &Sizes) -> Self {
+        let lines = sizes.source_lines.next_power_of_two() as usize;
+        let slots = sizes.fragment_slots.next_power_of_two() as usize;
+        Self {
+            sources: repeat_with(line).take(lines).collect(),
+            source_prefixes: repeat_with(line).take(lines).collect(),
+            targets: repeat_with(target).take(sizes.targets as usize).collect(),
+            fragments: repeat_with(FragmentSlot::default).take(slots).collect(),
+        }
+    }
+
+    /// Sets every cell to what a state says.
+    pub fn restore(&self, state: &State) {
+        for (line, words) in self.sources.iter().zip(&state.sources) {
+            set_line(line, words);
+        }
+        for (line, words) in self.source_prefixes.iter().zip(&state.source_prefixes) {
+            set_line(line, words);
+        }
+        for (cells, words) in self.targets.iter().zip(&state.targets) {
+            let [packets, bytes, syns, fragments] = *words;
+            cells.packets.store(packets);
+            cells.bytes.store(bytes);
+            cells.syns.store(syns);
+            cells.fragments.store(fragments);
+        }
+        for (slot, words) in self.fragments.iter().zip(&state.fragments) {
+            let [decided, shape, last] = *words;
+            slot.decided.store(decided);
+            slot.shape.store(shape);
+            slot.last.store(last);
+        }
+    }
+}
+
+fn line() -> SourceLine {
+    let idle = || std::array::from_fn(|_| Cell32::default());
+    SourceLine { packets: idle(), known: idle(), syns: idle(), bytes: idle() }
+}
+
+fn target() -> TargetCells {
+    let [packets, bytes, syns, fragments] = std::array::from_fn(|_| Cell64::default());
+    TargetCells { packets, bytes, syns, fragments, reserved: std::array::from_fn(|_| Cell64::default()) }
+}
+
+fn set_line(line: &SourceLine, words: &[u32; 32]) {
+    let cells = line.packets.iter().chain(&line.known).chain(&line.syns).chain(&line.bytes);
+    for (cell, word) in cells.zip(words) {
+        cell.store(*word);
+    }
+}

@@ -1,0 +1,109 @@
+//! One CPU's view of an environment: what [`weir_core::process`] is given.
+
+use weir_abi::{
+    Cell32, Cell64, Config, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine, TargetCells,
+    TargetKey, TargetPolicy,
+};
+use weir_core::{Env, targets};
+
+use super::{SimEnv, tables};
+
+/// An environment as one of its CPUs.
+#[derive(Clone, Copy, Debug)]
+pub struct Cpu<'a> {
+    env: &'a SimEnv,
+    number: u32,
+}
+
+impl<'a> Cpu<'a> {
+    pub(super) fn new(env: &'a SimEnv, number: u32) -> Self {
+        Self { env, number }
+    }
+}
+
+impl Env for Cpu<'_> {
+    fn config(&self) -> &Config {
+        &self.env.config
+    }
+
+    fn tick(&self) -> u64 {
+        self.env.clock.load()
+    }
+
+    fn slots4(&self, word: u32) -> u64 {
+        self.env.image.lists.slots4.get(word as usize).copied().unwrap_or(0)
+    }
+
+    fn part4(&self, number: u32) -> Option<&Part4> {
+        tables::part4(&self.env.image, number)
+    }
+
+    fn slots6(&self, word: u32) -> u64 {
+        self.env.image.lists.slots6.get(word as usize).copied().unwrap_or(0)
+    }
+
+    fn lengths(&self, key: u32) -> Option<&Lengths6> {
+        tables::lengths(&self.env.image, key)
+    }
+
+    fn prefix(&self, key: &PrefixKey) -> Option<&PrefixEntry> {
+        tables::prefix(&self.env.image, key)
+    }
+
+    fn failsafe(&self, word: u32) -> u64 {
+        self.env.image.failsafe.get(word as usize).copied().unwrap_or(0)
+    }
+
+    /// Nothing is remembered here: the kernel's shortcut must not show.
+    fn target(&self, key: &TargetKey) -> u32 {
+        targets::resolve(self, key)
+    }
+
+    fn target_entry(&self, key: &TargetKey) -> Option<u32> {
+        tables::target(&self.env.image, key)
+    }
+
+    fn policy(&self, index: u32) -> Option<&TargetPolicy> {
+        tables::policy(&self.env.image, index, self.env.config.targets)
+    }
+
+    fn source(&self, line: u32) -> Option<&SourceLine> {
+        self.env.cells.sources.get(line as usize)
+    }
+
+    fn source_prefix(&self, line: u32) -> Option<&SourceLine> {
+        self.env.cells.source_prefixes.get(line as usize)
+    }
+
+    fn target_cells(&self, target: u32) -> Option<&TargetCells> {
+        self.env.cells.targets.get(target as usize)
+    }
+
+    fn fragment(&self, slot: u32) -> Option<&FragmentSlot> {
+        self.env.cells.fragments.get(slot as usize)
+    }
+
+    fn add32(&self, cell: &Cell32, n: u32) {
+        cell.add(n);
+    }
+
+    fn add64(&self, cell: &Cell64, n: u64) {
+        cell.add(n);
+    }
+
+    fn rules(&self, _copy: u32) -> Option<&RuleTables> {
+        Some(&self.env.image.rules)
+    }
+
+    fn count_rule(&self, slot: u32, bytes: u32) {
+        self.env.counts.rule(self.number, slot, bytes);
+    }
+
+    fn count(&self, target: u32, would: bool, reason: u8, bytes: u32) -> u64 {
+        self.env.counts.count(self.number, target, would, reason, bytes)
+    }
+
+    fn feature(&self, target: u32, slot: u8) {
+        self.env.counts.feature(self.number, target, slot);
+    }
+}

@@ -1,0 +1,98 @@
+//! All that packets leave behind, as plain numbers: taken from either side of the parity tests, compared, and put back.
+
+use std::fmt::Debug;
+
+use weir_abi::counters::{COUNTER_SLOTS, REASON_SLOTS};
+use weir_abi::{Counter, FEATURE_SLOTS, FragmentSlot, Reason, SourceLine, TargetCells};
+
+/// Counters and cells at one moment. Counters are sums over CPUs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// By target, then by what happened and what would have, then by reason: [`COUNTER_SLOTS`] for each target.
+    pub counters: Vec<Counter>,
+    /// [`FEATURE_SLOTS`] for each target.
+    pub features: Vec<u64>,
+    /// By rule slot.
+    pub rules: Vec<Counter>,
+    /// Source lines: packet cells, known, SYN cells, byte cells.
+    pub sources: Vec<[u32; 32]>,
+    /// Source network lines, likewise.
+    pub source_prefixes: Vec<[u32; 32]>,
+    /// Packets, bytes, SYNs and unmatched fragments of each target.
+    pub targets: Vec<[u64; 4]>,
+    /// Decided, shape and latest of each fragment slot.
+    pub fragments: Vec<[u64; 3]>,
+}
+
+impl State {
+    /// What the other has otherwise, a line for each difference, 20 of a kind at most.
+    pub fn differences(&self, other: &State) -> Vec<String> {
+        // The usual answer, and the quick one.
+        if self == other {
+            return Vec::new();
+        }
+        let mut out = Vec::new();
+        compare(&mut out, &self.counters, &other.counters, name_counter);
+        compare(&mut out, &self.features, &other.features, |i| {
+            format!("features of target {}, slot {}", i / FEATURE_SLOTS, i % FEATURE_SLOTS)
+        });
+        compare(&mut out, &self.rules, &other.rules, |i| format!("matches of rule slot {i}"));
+        compare(&mut out, &self.sources, &other.sources, |i| format!("source line {i}"));
+        compare(&mut out, &self.source_prefixes, &other.source_prefixes, |i| format!("source network line {i}"));
+        compare(&mut out, &self.targets, &other.targets, |i| format!("cells of target {i}"));
+        compare(&mut out, &self.fragments, &other.fragments, |i| format!("fragment slot {i}"));
+        out
+    }
+}
+
+fn compare<T: PartialEq + Debug>(out: &mut Vec<String>, a: &[T], b: &[T], name: impl Fn(usize) -> String) {
+    if a.len() != b.len() {
+        out.push(format!("{}, and so on: {} here, {} there", name(0), a.len(), b.len()));
+    }
+    let different = a.iter().zip(b).enumerate().filter(|(_, (a, b))| a != b);
+    out.extend(different.take(20).map(|(i, (a, b))| format!("{}: {a:x?} here, {b:x?} there", name(i))));
+}
+
+fn name_counter(i: usize) -> String {
+    let slot = i % COUNTER_SLOTS;
+    let (would, number) = (slot >= REASON_SLOTS, slot % REASON_SLOTS);
+    let reason = Reason::from_number(number as u8).map_or("no reason", Reason::label);
+    format!("counter of target {}, {}{reason}", i / COUNTER_SLOTS, if would { "would-be " } else { "" })
+}
+
+/// A source line's words, in the order in which they lie in memory.
+pub(super) fn line(line: &SourceLine) -> [u32; 32] {
+    let cells = line.packets.iter().chain(&line.known).chain(&line.syns).chain(&line.bytes);
+    let mut words = [0; 32];
+    for (word, cell) in words.iter_mut().zip(cells) {
+        *word = cell.load();
+    }
+    words
+}
+
+/// A target's cells.
+pub(super) fn target(cells: &TargetCells) -> [u64; 4] {
+    [cells.packets.load(), cells.bytes.load(), cells.syns.load(), cells.fragments.load()]
+}
+
+/// A fragment slot's words.
+pub(super) fn slot(slot: &FragmentSlot) -> [u64; 3] {
+    [slot.decided.load(), slot.shape.load(), slot.last.load()]
+}
+
+impl State {
+    /// The words of a source line, a target's cells and a fragment slot, wherever they were read.
+    pub fn words(line: &SourceLine) -> [u32; 32] {
+        self::line(line)
+    }
+
+    /// A target's cells as [`Self::targets`] has them.
+    pub fn target_words(cells: &TargetCells) -> [u64; 4] {
+        target(cells)
+    }
+
+    /// A fragment slot as [`Self::fragments`] has it.
+    pub fn fragment_words(slot: &FragmentSlot) -> [u64; 3] {
+        self::slot(slot)
+    }
+}
