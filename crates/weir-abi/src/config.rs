@@ -16,6 +16,9 @@ pub mod node_flag {
     pub const TUNNELS: u32 = 1 << 5;
     /// Frames have no link header (tun devices, raw captures).
     pub const NO_LINK: u32 = 1 << 6;
+    /// Malformed packets are dropped (with [`ENFORCE`]). Without it they are counted as would-drops and passed: the stack behind
+    /// refuses them anyway, and captures of honest networks hold some.
+    pub const MALFORMED: u32 = 1 << 7;
 }
 
 /// The one element of the configuration map. Every field is written alone, in one store.

@@ -14,8 +14,15 @@ pub const TARGET_UNIT_SHIFT: u32 = 32;
 /// Byte costs are fixed point with this many fraction bits, per byte.
 pub const BYTE_COST_SHIFT: u32 = 16;
 
-/// The longest burst window of a source limit, in ticks: far below half of the wrap.
+/// The longest burst window of a source limit, in ticks: a quarter of the wrap.
 pub const MAX_SOURCE_WINDOW_TICKS: u64 = 1 << 16;
+
+/// Source lines are tidied once in an epoch of 2^16 ticks (4 minutes at 250 Hz): see [`SourceLine::epoch`].
+pub const EPOCH_SHIFT: u32 = 16;
+
+// A cell is set to "idle since now" at the beginning of an epoch at the latest, and looked at up to the end of the next one: it is
+// never more than half a wrap behind. A cell that is ahead is so by a window, never half a wrap either.
+const _: () = assert!(2 << EPOCH_SHIFT <= 1u64 << (31 - SOURCE_UNIT_SHIFT) && MAX_SOURCE_WINDOW_TICKS <= 1 << EPOCH_SHIFT);
 
 /// One limit, ready for the packet path: no division there.
 #[repr(C)]
@@ -48,14 +55,17 @@ impl Limits {
 }
 
 /// Cells of one hash line. The packet cells fill the first cache line together with the room for fingerprints of what proved
-/// itself; SYN and byte cells are in the neighbouring line, touched only by packets that need them.
+/// itself; SYN and byte cells are in the neighbouring line, touched only by packets that need them, and once in an epoch.
 #[repr(C, align(128))]
 #[derive(Debug)]
 pub struct SourceLine {
     /// Two of these eight count a key's packets.
     pub packets: [Cell32; 8],
+    /// The epoch (tick >> [`EPOCH_SHIFT`]) in which the line was last tidied: its cells that lie in the past were set to the time
+    /// then. Without it a cell left over from a whole wrap ago would look as if it were ahead.
+    pub epoch: Cell32,
     /// Fingerprints of verified sources and known flows; nothing unproven may write here.
-    pub known: [Cell32; 8],
+    pub known: [Cell32; 7],
     /// Two of these eight count a key's new connections.
     pub syns: [Cell32; 8],
     /// Two of these eight count a key's bytes.

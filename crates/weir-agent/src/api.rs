@@ -12,7 +12,7 @@ use axum::Router;
 use crate::engine::Handle;
 use crate::view::View;
 
-pub use server::{Listener, ListenError};
+pub use server::{ListenError, Listener};
 
 /// What the handlers work with.
 #[derive(Clone)]

@@ -3,12 +3,22 @@
 use std::time::Duration;
 
 use weir_abi::{Counter, Feature, Reason, Sample};
+use weir_policy::diff::Diff;
 use weir_policy::image::TableImage;
 
-/// A packet path that is attached and counts.
+/// A packet path that decides and counts.
 pub trait Datapath: Send {
+    /// The tables in force; after a restart those of the agent before, without names.
+    fn image(&self) -> &TableImage;
+
     /// Puts tables in force. The difference to what is in force is found and written; packets go on meanwhile.
     fn apply(&mut self, image: &TableImage) -> Result<ApplyReport, DatapathError>;
+
+    /// Carries out a small change that was computed against [`Self::image`].
+    fn patch(&mut self, change: Diff) -> Result<ApplyReport, DatapathError>;
+
+    /// Attaches to the interfaces. Tables come first: what is attached then judges from its first packet.
+    fn attach(&mut self) -> Result<(), DatapathError>;
 
     /// Sums over CPUs of what ever counted: target, whether it only would have happened, reason.
     fn counters(&mut self) -> Result<Vec<(u32, bool, Reason, Counter)>, DatapathError>;
@@ -19,8 +29,8 @@ pub trait Datapath: Send {
     /// What each slot of the rule tables matched.
     fn rule_counters(&mut self) -> Result<Vec<(u32, Counter)>, DatapathError>;
 
-    /// Moves waiting samples to the end of `out`, and says how many were lost since the last call.
-    fn poll_samples(&mut self, out: &mut Vec<Sample>) -> Result<u64, DatapathError>;
+    /// Moves waiting samples to the end of `out`.
+    fn poll_samples(&mut self, out: &mut Vec<Sample>) -> Result<(), DatapathError>;
 
     /// One of `mask + 1` packets is sampled, of those passed and of those dropped; `u32::MAX`: none.
     fn set_sampling(&mut self, pass_mask: u32, drop_mask: u32) -> Result<(), DatapathError>;
@@ -35,7 +45,7 @@ pub trait Datapath: Send {
     fn tick_hz(&self) -> u32;
 
     /// That clock now.
-    fn now_ticks(&self) -> u64;
+    fn now_ticks(&mut self) -> Result<u64, DatapathError>;
 
     /// Detaches and removes everything, and says what. Dropping the value instead leaves the kernel enforcing.
     fn detach(self: Box<Self>) -> Result<Vec<String>, DatapathError>;

@@ -3,6 +3,7 @@
 //! [`Engine`] is a plain struct fed with events and a clock, so that tests need neither threads nor time. [`run`] drives
 //! it from a thread of its own: putting a large policy in force must not hold up the API.
 
+mod base;
 mod command;
 mod entries;
 mod policy;
@@ -21,17 +22,15 @@ use weir_api::problem::Problem;
 use weir_api::spec::Mode;
 use weir_api::to_policy::Clock;
 use weir_policy::compile::CompileErrors;
-use weir_policy::image::TableImage;
-use weir_policy::model::Policy;
 
 use crate::datapath::{Datapath, DatapathError};
 use crate::entries::{Entries, EntriesError};
-use crate::explain::explain;
+use crate::explain::{Lists, explain};
 use crate::host::Host;
 use crate::ids::Ids;
 use crate::policy::LastGood;
-use crate::tables;
 use crate::view::{PolicyView, View};
+use base::Base;
 
 pub use command::{Handle, Refusal};
 pub use thread::run;
@@ -103,36 +102,25 @@ pub struct Engine {
     last_good: LastGood,
     view: Arc<View>,
     base: Base,
-    /// The tables in force (at the start only their ids, from an agent before this one), and the tick from which they may
-    /// be behind the policy.
-    image: Option<TableImage>,
+    /// The tick from which the tables in force may be behind the policy.
     exact_until: Option<u64>,
+    /// Map elements that the last change touched.
+    changes: u64,
+    /// The ids of targets and lists, from an agent before this one, too.
     ids: Ids,
     /// Where samples land before they are shown.
     samples: Vec<Sample>,
     seconds: seconds::Seconds,
 }
 
-/// The policy of the files and the never-block set, as it is kept for the next compilation.
-#[derive(Clone, Debug, Default)]
-struct Base {
-    policy: Policy,
-    /// The same without its lists, for readers.
-    shown: Arc<Policy>,
-    warnings: Vec<Problem>,
-    files: Vec<String>,
-    objects: u64,
-}
-
 impl Engine {
     /// Reads the runtime entries. Nothing is in force until [`Self::load`] has put a policy there.
-    pub fn new(datapath: Box<dyn Datapath>, settings: Settings, host: Host, now: Now) -> Result<Self, StartError> {
+    pub fn new(mut datapath: Box<dyn Datapath>, settings: Settings, host: Host, now: Now) -> Result<Self, StartError> {
         let (entries, notes) = Entries::load(&settings.state_dir, now.wall)?;
         for note in notes {
             tracing::warn!(note, "runtime entries");
         }
-        let ids = Ids::load(&settings.state_dir);
-        let image = tables::remembered(ids.names(), clock(&*datapath, now));
+        let clock = clock(&mut *datapath, now)?;
         let view = PolicyView {
             generation: 0,
             mode: settings.mode.unwrap_or_default(),
@@ -151,16 +139,16 @@ impl Engine {
             names: Arc::default(),
             prefixes: 0,
             slots: Vec::new(),
-            clock: clock(&*datapath, now),
+            clock,
             attachments: datapath.attachments(),
         };
         Ok(Self {
             last_good: LastGood::new(&settings.state_dir),
             view: Arc::new(View::new(view, now.wall)),
             base: Base::default(),
-            image,
             exact_until: None,
-            ids,
+            changes: 0,
+            ids: Ids::load(&settings.state_dir),
             samples: Vec::new(),
             seconds: seconds::Seconds::new(now),
             datapath,
@@ -177,7 +165,8 @@ impl Engine {
 
     /// Everything that touches an address.
     pub fn explain(&self, ip: IpAddr, now: Now) -> Explanation {
-        explain(ip, &self.base.policy, &self.view.policy(), &self.view.recent(), now)
+        let lists = Lists { index: &self.base.index, names: &self.base.names };
+        explain(ip, &lists, &self.view.policy(), &self.view.recent(), now)
     }
 
     /// Detaches and removes everything.
@@ -187,6 +176,6 @@ impl Engine {
 }
 
 /// Relates the kernel's tick to the wall clock.
-fn clock(datapath: &dyn Datapath, now: Now) -> Clock {
-    Clock { now: now.wall, ticks: datapath.now_ticks(), hz: datapath.tick_hz() }
+fn clock(datapath: &mut dyn Datapath, now: Now) -> Result<Clock, DatapathError> {
+    Ok(Clock { now: now.wall, ticks: datapath.now_ticks()?, hz: datapath.tick_hz() })
 }

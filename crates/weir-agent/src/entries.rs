@@ -99,31 +99,32 @@ impl Entries {
         }
     }
 
-    /// Drops what has ended; the kernel stopped minding it by itself. Says whether there was any; the file follows with
-    /// the next [`Self::save`].
-    pub fn expire(&mut self, now: SystemTime) -> bool {
-        let before = self.rows.len();
+    /// Drops what has ended, and says what; the kernel stopped minding it by itself. [`Self::save`] makes it last.
+    pub fn expire(&mut self, now: SystemTime) -> Vec<Cidr> {
         let now = Moment::from_system(now);
-        self.rows.retain(|_, entry| entry.expires.is_none_or(|end| end > now));
-        self.rows.len() != before
+        let over = |entry: &Entry| entry.expires.is_some_and(|end| end <= now);
+        let ended: Vec<Cidr> = self.rows.iter().filter(|(_, entry)| over(entry)).map(|(cidr, _)| *cidr).collect();
+        self.rows.retain(|_, entry| !over(entry));
+        ended
     }
 
     /// Writes the file: to a new one first, so that a crash leaves the old or the new.
     pub fn save(&self) -> Result<(), EntriesError> {
-        let mut text = String::from("# Written by weir: runtime blocks and exceptions. Change them with weir block, unblock, allow.\n");
+        let mut text = String::from(
+            "# Written by weir: runtime blocks and exceptions. Change them with weir block, unblock, allow.\n",
+        );
         for (cidr, entry) in &self.rows {
             let name = format!("runtime-{}", cidr.to_string().replace(['/', ':'], "-"));
-            let spec = BlockSpec {
-                cidr: *cidr,
-                action: entry.action,
-                reason: entry.reason.clone(),
-                expires: entry.expires,
-            };
+            let spec =
+                BlockSpec { cidr: *cidr, action: entry.action, reason: entry.reason.clone(), expires: entry.expires };
             text.push_str("---\n");
             text.push_str(&yaml::write(&Resource::new(Kind::Block, name, spec)).map_err(EntriesError::Yaml)?);
         }
-        replace(&self.file, text.as_bytes())
-            .map_err(|source| EntriesError::Io { what: "write", path: self.file.clone(), source })
+        replace(&self.file, text.as_bytes()).map_err(|source| EntriesError::Io {
+            what: "write",
+            path: self.file.clone(),
+            source,
+        })
     }
 }
 

@@ -7,10 +7,10 @@ use std::time::{Duration, SystemTime};
 use ipnet::IpNet;
 use weir_abi::{Addr, Reason};
 use weir_api::local::{Explanation, LimitRow, ListHit, ListKind, NodeMode, Outcome, SeenRow, Verdict};
-use weir_api::spec::{BlockAction, Cidr, Mode, Moment, Period};
-use weir_api::to_policy::Clock;
+use weir_api::spec::{Cidr, Mode, Moment, Period};
+use weir_policy::explain::{Cover, Index};
 use weir_policy::limits::Rate;
-use weir_policy::model::{self, Policy, RateLimits, Scope};
+use weir_policy::model::{self, NameTable, RateLimits, Scope};
 use weir_policy::prefix::{Prefix, addr_from, ip_from};
 
 use crate::decode;
@@ -18,21 +18,92 @@ use crate::engine::Now;
 use crate::sampling::Recent;
 use crate::view::PolicyView;
 
-/// Collects everything that touches the address. `policy` is the one in force, with its lists.
-pub fn explain(ip: IpAddr, policy: &Policy, view: &PolicyView, recent: &Recent, now: Now) -> Explanation {
-    let now = Moments { wall: now.wall, clock: view.clock };
+/// The lists in force and the names behind their numbers.
+pub struct Lists<'a> {
+    /// All entries.
+    pub index: &'a Index,
+    /// Names.
+    pub names: &'a NameTable,
+}
+
+/// Collects everything that touches the address.
+pub fn explain(ip: IpAddr, lists: &Lists<'_>, view: &PolicyView, recent: &Recent, now: Now) -> Explanation {
     let addr = addr_from(ip);
     let address = ip_from(addr).to_string();
-    let mut lists = node_hits(addr, policy, view, &now);
-    let outcome = match lists.first().map(|hit| hit.list) {
+    let ask = Ask { addr, lists, view, wall: now.wall };
+    let mut hits = ask.hits(&[Scope::Node], "node");
+    let outcome = match hits.first().map(|hit| hit.list) {
         None => Outcome::Judged,
         Some(ListKind::NeverBlock | ListKind::Allow) => Outcome::Passed,
         Some(ListKind::Deny | ListKind::Block) if view.mode == Mode::Enforce => Outcome::Dropped,
         Some(ListKind::Deny | ListKind::Block) => Outcome::WouldDrop,
     };
-    let summary = summary(&address, outcome, lists.first());
-    lists.extend(target_hits(addr, policy, &now));
-    Explanation { summary, outcome, lists, limits: limits(view), seen: seen(addr, view, recent), address }
+    let summary = summary(&address, outcome, hits.first());
+    for target in view.policy.targets.iter().filter(|t| !t.lists.is_empty()) {
+        let sets: Vec<Scope> = target.lists.iter().map(|set| Scope::Set(*set)).collect();
+        hits.extend(ask.hits(&sets, &target.name));
+    }
+    Explanation { summary, outcome, lists: hits, limits: limits(view), seen: seen(addr, view, recent), address }
+}
+
+/// One question.
+struct Ask<'a> {
+    addr: Addr,
+    lists: &'a Lists<'a>,
+    view: &'a PolicyView,
+    wall: SystemTime,
+}
+
+impl Ask<'_> {
+    /// The entries of these scopes that hold the address, the deciding one first.
+    fn hits(&self, scopes: &[Scope], shown: &str) -> Vec<ListHit> {
+        let ticks = self.view.clock.tick(Moment::from_system(self.wall));
+        let Some(found) = self.lists.index.explain(scopes, self.addr, ticks) else { return Vec::new() };
+        let mut hits: Vec<ListHit> =
+            std::iter::once(&found.decides).chain(&found.covered_by).map(|cover| self.hit(cover, shown)).collect();
+        hits[0].decides = true;
+        hits
+    }
+
+    fn hit(&self, cover: &Cover, scope: &str) -> ListHit {
+        let cidr = cidr(cover.prefix);
+        let runtime = self.view.entries.iter().find(|(c, _)| *c == cidr).map(|(_, entry)| entry);
+        let name = self.lists.names.show(cover.rule);
+        // A runtime entry's rule is named after its prefix; whoever asks wants to know why.
+        let rule = match runtime {
+            Some(entry) if name == format!("block {cidr}") || name == format!("allow {cidr}") => {
+                if entry.reason.is_empty() { "at run time".to_owned() } else { entry.reason.clone() }
+            }
+            _ => name.clone(),
+        };
+        let list = match cover.verdict {
+            model::Verdict::NeverBlock => ListKind::NeverBlock,
+            model::Verdict::Allow => ListKind::Allow,
+            model::Verdict::Deny if cover.expires.is_some() || name.to_lowercase().starts_with("block ") => {
+                ListKind::Block
+            }
+            model::Verdict::Deny => ListKind::Deny,
+        };
+        let expires = cover.expires.map(|tick| self.of_tick(tick));
+        ListHit { scope: scope.to_owned(), list, cidr, rule, expires, decides: false }
+    }
+
+    /// The wall-clock time of a kernel tick.
+    fn of_tick(&self, tick: u64) -> Moment {
+        let clock = self.view.clock;
+        let hz = u64::from(clock.hz.max(1));
+        let span = |ticks: u64| Duration::from_millis(ticks.saturating_mul(1000) / hz);
+        let at = match tick.checked_sub(clock.ticks) {
+            Some(ahead) => clock.now.checked_add(span(ahead)),
+            None => clock.now.checked_sub(span(clock.ticks - tick)),
+        };
+        Moment::from_system(at.unwrap_or(self.wall))
+    }
+}
+
+fn cidr(prefix: Prefix) -> Cidr {
+    let ip = ip_from(prefix.addr());
+    IpNet::new(ip, prefix.written_len()).map_or(Cidr::from(ip), Cidr::from)
 }
 
 fn summary(address: &str, outcome: Outcome, first: Option<&ListHit>) -> String {
@@ -47,101 +118,6 @@ fn summary(address: &str, outcome: Outcome, first: Option<&ListHit>) -> String {
             format!("packets from {address} would be dropped, but the node observes: {}", by(hit))
         }
         _ => format!("{address} is on no list of the node: its packets are judged by their targets' policies"),
-    }
-}
-
-/// Entries of the node's list, the deciding one first: never-block, then the longest prefix, allow before deny.
-fn node_hits(addr: Addr, policy: &Policy, view: &PolicyView, now: &Moments) -> Vec<ListHit> {
-    let mut hits = from_policy(addr, policy, now, |scope| scope == Scope::Node, "node");
-    let time = Moment::from_system(now.wall);
-    for (cidr, entry) in &view.entries {
-        let live = entry.expires.is_none_or(|end| end > time);
-        if live && Prefix::from(cidr.net()).contains(addr) {
-            let list = if entry.action == BlockAction::Allow { ListKind::Allow } else { ListKind::Block };
-            let rule = if entry.reason.is_empty() { "at run time".into() } else { entry.reason.clone() };
-            let expires = entry.expires;
-            hits.push(ListHit { scope: "node".into(), list, cidr: *cidr, rule, expires, decides: false });
-        }
-    }
-    ordered(hits)
-}
-
-/// Entries of targets' own lists.
-fn target_hits(addr: Addr, policy: &Policy, now: &Moments) -> Vec<ListHit> {
-    let mut all = Vec::new();
-    for target in &policy.targets {
-        let of_target = |scope| matches!(scope, Scope::Set(set) if target.lists.contains(&set));
-        if !target.lists.is_empty() {
-            all.extend(ordered(from_policy(addr, policy, now, of_target, &target.name)));
-        }
-    }
-    all
-}
-
-fn from_policy(
-    addr: Addr,
-    policy: &Policy,
-    now: &Moments,
-    wanted: impl Fn(Scope) -> bool,
-    scope: &str,
-) -> Vec<ListHit> {
-    let ticks = now.clock.tick(Moment::from_system(now.wall));
-    let entries = policy.lists.iter().filter(|e| e.prefix.contains(addr) && wanted(e.scope));
-    entries
-        .filter(|e| e.is_live(ticks))
-        .map(|e| ListHit {
-            scope: scope.to_owned(),
-            list: match e.verdict {
-                model::Verdict::NeverBlock => ListKind::NeverBlock,
-                model::Verdict::Allow => ListKind::Allow,
-                model::Verdict::Deny if e.expires.is_some() => ListKind::Block,
-                model::Verdict::Deny => ListKind::Deny,
-            },
-            cidr: cidr(e.prefix),
-            rule: policy.names.show(e.rule),
-            expires: e.expires.map(|tick| now.of_tick(tick.get())),
-            decides: false,
-        })
-        .collect()
-}
-
-fn ordered(mut hits: Vec<ListHit>) -> Vec<ListHit> {
-    let rank = |list| match list {
-        ListKind::NeverBlock => 0,
-        ListKind::Allow => 1,
-        ListKind::Deny | ListKind::Block => 2,
-    };
-    hits.sort_by_key(|hit| {
-        let never = hit.list != ListKind::NeverBlock;
-        (never, std::cmp::Reverse(hit.cidr.net().prefix_len()), rank(hit.list))
-    });
-    if let Some(first) = hits.first_mut() {
-        first.decides = true;
-    }
-    hits
-}
-
-fn cidr(prefix: Prefix) -> Cidr {
-    let ip = ip_from(prefix.addr());
-    IpNet::new(ip, prefix.written_len()).map_or(Cidr::from(ip), Cidr::from)
-}
-
-/// Now, and how ticks relate to it.
-struct Moments {
-    wall: SystemTime,
-    clock: Clock,
-}
-
-impl Moments {
-    /// The wall-clock time of a kernel tick.
-    fn of_tick(&self, tick: u64) -> Moment {
-        let hz = u64::from(self.clock.hz.max(1));
-        let span = |ticks: u64| Duration::from_millis(ticks.saturating_mul(1000) / hz);
-        let at = match tick.checked_sub(self.clock.ticks) {
-            Some(ahead) => self.clock.now.checked_add(span(ahead)),
-            None => self.clock.now.checked_sub(span(self.clock.ticks - tick)),
-        };
-        Moment::from_system(at.unwrap_or(self.wall))
     }
 }
 

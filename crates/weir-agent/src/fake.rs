@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use weir_abi::{Counter, Feature, Reason, Sample};
+use weir_policy::diff::Diff;
 use weir_policy::image::TableImage;
 
 use crate::datapath::{ApplyReport, Attachment, Datapath, DatapathError, Hook, MapUse};
@@ -13,8 +14,12 @@ use crate::datapath::{ApplyReport, Attachment, Datapath, DatapathError, Hook, Ma
 pub struct State {
     /// The tables in force.
     pub image: Option<TableImage>,
-    /// How often tables were put in force.
+    /// How often tables were put in force …
     pub applied: u64,
+    /// … of which as a small change.
+    pub patched: u64,
+    /// Whether it is attached.
+    pub attached: bool,
     /// What applying says from now on.
     pub refuse: Option<String>,
     /// What the counters say.
@@ -31,26 +36,67 @@ pub struct State {
     pub detached: bool,
 }
 
-/// The packet path; clones share their state.
-#[derive(Clone, Debug, Default)]
-pub struct Fake(Arc<Mutex<State>>);
+/// The packet path; clones share their state. A clone starts with the tables in force, as a new agent does.
+#[derive(Debug)]
+pub struct Fake {
+    state: Arc<Mutex<State>>,
+    image: TableImage,
+}
+
+impl Default for Fake {
+    fn default() -> Self {
+        Self { state: Arc::default(), image: TableImage::empty() }
+    }
+}
+
+impl Clone for Fake {
+    fn clone(&self) -> Self {
+        let image = match &self.state().image {
+            // The kernel keeps no names.
+            Some(image) => TableImage { names: Default::default(), ..image.clone() },
+            None => TableImage::empty(),
+        };
+        Self { state: Arc::clone(&self.state), image }
+    }
+}
 
 impl Fake {
     /// The state.
     pub fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn changed(&mut self, image: TableImage) -> Result<ApplyReport, DatapathError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(why) = &state.refuse {
+            return Err(DatapathError(why.clone()));
+        }
+        self.image = image.clone();
+        state.image = Some(image);
+        state.applied += 1;
+        Ok(ApplyReport { changes: 1, elapsed: Duration::from_millis(1) })
     }
 }
 
 impl Datapath for Fake {
+    fn image(&self) -> &TableImage {
+        &self.image
+    }
+
     fn apply(&mut self, image: &TableImage) -> Result<ApplyReport, DatapathError> {
-        let mut state = self.state();
-        if let Some(why) = &state.refuse {
-            return Err(DatapathError(why.clone()));
-        }
-        state.image = Some(image.clone());
-        state.applied += 1;
-        Ok(ApplyReport { changes: 1, elapsed: Duration::from_millis(1) })
+        self.changed(image.clone())
+    }
+
+    fn patch(&mut self, change: Diff) -> Result<ApplyReport, DatapathError> {
+        let mut image = self.image.clone();
+        change.apply(&mut image);
+        self.state().patched += 1;
+        self.changed(image)
+    }
+
+    fn attach(&mut self) -> Result<(), DatapathError> {
+        self.state().attached = true;
+        Ok(())
     }
 
     fn counters(&mut self) -> Result<Vec<(u32, bool, Reason, Counter)>, DatapathError> {
@@ -65,9 +111,9 @@ impl Datapath for Fake {
         Ok(Vec::new())
     }
 
-    fn poll_samples(&mut self, out: &mut Vec<Sample>) -> Result<u64, DatapathError> {
+    fn poll_samples(&mut self, out: &mut Vec<Sample>) -> Result<(), DatapathError> {
         out.append(&mut self.state().samples);
-        Ok(0)
+        Ok(())
     }
 
     fn set_sampling(&mut self, pass_mask: u32, drop_mask: u32) -> Result<(), DatapathError> {
@@ -76,6 +122,9 @@ impl Datapath for Fake {
     }
 
     fn attachments(&self) -> Vec<Attachment> {
+        if !self.state().attached {
+            return Vec::new();
+        }
         vec![Attachment {
             interface: "eth0".into(),
             hook: Hook::NativeXdp,
@@ -93,8 +142,8 @@ impl Datapath for Fake {
         250
     }
 
-    fn now_ticks(&self) -> u64 {
-        self.state().ticks
+    fn now_ticks(&mut self) -> Result<u64, DatapathError> {
+        Ok(self.state().ticks)
     }
 
     fn detach(self: Box<Self>) -> Result<Vec<String>, DatapathError> {

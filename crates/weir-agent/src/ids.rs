@@ -31,14 +31,12 @@ impl Ids {
     pub fn load(state_dir: &Path) -> Self {
         let file = state_dir.join(FILE);
         let text = std::fs::read(&file).unwrap_or_default();
-        let saved = serde_json::from_slice(&text)
-            .ok()
-            .map(|Stored { targets, mut rules, mut lists }| {
-                // What reads them searches by halves.
-                rules.sort();
-                lists.sort();
-                Names { targets, rules, lists }
-            });
+        let saved = serde_json::from_slice(&text).ok().map(|Stored { targets, mut rules, mut lists }| {
+            // What reads them searches by halves.
+            rules.sort();
+            lists.sort();
+            Names { targets, rules, lists }
+        });
         Self { file, saved }
     }
 

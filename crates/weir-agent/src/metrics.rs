@@ -46,7 +46,12 @@ impl Collector for Collected {
             ]
         };
         let rows = || traffic.rows.iter().map(|r| (row_labels(r.target, r.reason.label(), r.verdict), r.total));
-        counters(&mut encoder, "packets", "Packets by target, reason and verdict", rows().map(|(l, c)| (l, c.packets)))?;
+        counters(
+            &mut encoder,
+            "packets",
+            "Packets by target, reason and verdict",
+            rows().map(|(l, c)| (l, c.packets)),
+        )?;
         counters(&mut encoder, "bytes", "Bytes of whole frames", rows().map(|(l, c)| (l, c.bytes)))?;
 
         let features = traffic.features.iter().map(|(target, feature, n)| {
@@ -54,10 +59,8 @@ impl Collector for Collected {
         });
         counters(&mut encoder, "feature_packets", "Packets with a feature, dropped ones too", features)?;
 
-        let recent = view.recent();
-        counters(&mut encoder, "samples", "Packet samples received", [(vec![], recent.received)])?;
-        counters(&mut encoder, "samples_lost", "Packet samples that found no room", [(vec![], recent.lost)])?;
-        drop(recent);
+        let received = view.recent().received;
+        counters(&mut encoder, "samples", "Packet samples received", [(vec![], received)])?;
         let rates = [("pass", traffic.sampling.pass_mask), ("drop", traffic.sampling.drop_mask)];
         gauges(
             &mut encoder,
@@ -66,9 +69,10 @@ impl Collector for Collected {
             rates.map(|(kind, mask)| (vec![("verdict", kind.to_owned())], f64::from(mask) + 1.0)),
         )?;
 
-        let attached = policy.attachments.iter().map(|a| {
-            (vec![("interface", a.interface.clone()), ("hook", hook(a.hook).label().to_owned())], 1.0)
-        });
+        let attached = policy
+            .attachments
+            .iter()
+            .map(|a| (vec![("interface", a.interface.clone()), ("hook", hook(a.hook).label().to_owned())], 1.0));
         gauges(&mut encoder, "attachment", "Interfaces in the packet path", attached)?;
         let maps = || traffic.maps.iter().map(|m| (vec![("map", m.name.clone())], m));
         gauges(&mut encoder, "map_entries", "Elements in use", maps().map(|(l, m)| (l, m.entries as f64)))?;
@@ -80,7 +84,12 @@ impl Collector for Collected {
         gauges(&mut encoder, "policy_stale", "1: the files are refused and an earlier policy is in force", one(stale))?;
         let seconds = policy.apply_time.as_secs_f64();
         gauges(&mut encoder, "policy_apply_seconds", "How long the last policy took to come into force", one(seconds))?;
-        gauges(&mut encoder, "runtime_entries", "Blocks and exceptions made at run time", one(policy.entries.len() as f64))?;
+        gauges(
+            &mut encoder,
+            "runtime_entries",
+            "Blocks and exceptions made at run time",
+            one(policy.entries.len() as f64),
+        )?;
         let started = view.started.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         gauges(&mut encoder, "agent_start_time_seconds", "When the agent started", one(started))?;
         let info: Labels = vec![
@@ -126,4 +135,3 @@ fn gauges(
     }
     Ok(())
 }
-

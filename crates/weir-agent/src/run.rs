@@ -47,7 +47,7 @@ pub enum Ended {
     /// The kernel goes on enforcing.
     StillEnforcing,
     /// Everything was removed.
-    Detached(Vec<String>),
+    Detached,
 }
 
 /// Why it could not run.
@@ -129,12 +129,14 @@ pub async fn run_until(
     let files = settings.policy.clone().map(policy::Watch::new);
     let opening = tokio::task::spawn_blocking(move || -> Result<Engine, RunError> {
         let now = Now::read();
-        let host = Host::read().map_err(|source| RunError::System { what: "read this host's addresses".into(), source })?;
+        let host =
+            Host::read().map_err(|source| RunError::System { what: "read this host's addresses".into(), source })?;
         let mut engine = Engine::new(open()?, settings, host, now)?;
         engine.load(now)?;
         Ok(engine)
     });
-    let engine = opening.await.map_err(|e| RunError::System { what: "open the packet path".into(), source: e.into() })??;
+    let engine =
+        opening.await.map_err(|e| RunError::System { what: "open the packet path".into(), source: e.into() })??;
     let view = engine.view();
     let (handle, thread) =
         engine::run(engine).map_err(|source| RunError::System { what: "start the engine".into(), source })?;
@@ -164,9 +166,9 @@ pub async fn run_until(
         _ = &mut work => gone = true,
     }
     let outcome = if gone {
-        Ok(Ended::Detached(Vec::new()))
+        Ok(Ended::Detached)
     } else if detach_on_exit {
-        handle.detach().await.map(Ended::Detached).map_err(|e| RunError::Detach(e.to_string()))
+        handle.detach().await.map(|_| Ended::Detached).map_err(|e| RunError::Detach(e.to_string()))
     } else {
         handle.stop();
         Ok(Ended::StillEnforcing)

@@ -51,20 +51,17 @@ pub struct Recent {
     capacity: usize,
     /// Samples received since the start.
     pub received: u64,
-    /// Samples that found no room in the kernel's ring.
-    pub lost: u64,
 }
 
 impl Recent {
     /// Room for this many.
     pub fn new(capacity: usize) -> Self {
-        Self { ring: VecDeque::with_capacity(capacity), capacity, received: 0, lost: 0 }
+        Self { ring: VecDeque::with_capacity(capacity), capacity, received: 0 }
     }
 
     /// Adds what just came.
-    pub fn extend(&mut self, now: SystemTime, samples: &[Sample], lost: u64) {
+    pub fn extend(&mut self, now: SystemTime, samples: &[Sample]) {
         self.received += samples.len() as u64;
-        self.lost += lost;
         for sample in samples.iter().skip(samples.len().saturating_sub(self.capacity)) {
             if self.ring.len() == self.capacity {
                 self.ring.pop_front();
@@ -114,9 +111,9 @@ mod tests {
         };
         let mut recent = Recent::new(4);
         let all: Vec<Sample> = (0..10).map(sample).collect();
-        recent.extend(SystemTime::UNIX_EPOCH, &all[..3], 0);
-        recent.extend(SystemTime::UNIX_EPOCH, &all[3..], 2);
+        recent.extend(SystemTime::UNIX_EPOCH, &all[..3]);
+        recent.extend(SystemTime::UNIX_EPOCH, &all[3..]);
         let times: Vec<u64> = recent.iter().map(|(_, s)| s.time_ns).collect();
-        assert_eq!((times, recent.received, recent.lost), (vec![9, 8, 7, 6], 10, 2));
+        assert_eq!((times, recent.received), (vec![9, 8, 7, 6], 10));
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use weir_api::local::{
-    AttachmentRow, CounterRow, EntryAction, EntryOrigin, EntryRow, FeatureRow, FindingRow, Hook, NodeMode, PolicyStatus,
-    RuleRow, Status, TargetRow,
+    AttachmentRow, CounterRow, EntryAction, EntryOrigin, EntryRow, FeatureRow, FindingRow, Hook, NodeMode,
+    PolicyStatus, RuleRow, Status, TargetRow,
 };
 use weir_api::spec::{BlockAction, Cidr, Moment};
 use weir_policy::model::Endpoint;

@@ -69,7 +69,8 @@ impl Traffic {
             // The first reading shows what an agent before this one counted: that is no rate.
             let known = old.get(&(target, reason, verdict)).copied();
             let start = known.unwrap_or(if before.rows.is_empty() { total } else { Counter::default() });
-            let rate = |now: u64, then: u64| if seconds > 0.0 { now.saturating_sub(then) as f64 / seconds } else { 0.0 };
+            let rate =
+                |now: u64, then: u64| if seconds > 0.0 { now.saturating_sub(then) as f64 / seconds } else { 0.0 };
             let packets_per_s = rate(total.packets, start.packets);
             let bytes_per_s = rate(total.bytes, start.bytes);
             rows.push(Row { target, reason, verdict, total, packets_per_s, bytes_per_s });

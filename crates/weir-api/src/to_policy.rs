@@ -74,7 +74,16 @@ pub struct Converted {
 pub fn to_policy<'a>(objects: &'a [Parsed], context: Context<'a>) -> Result<Converted, Vec<Problem>> {
     let Context { mode, host, files, clock, names, sets } = context;
     let policy = Policy { names, sets, ..Policy::default() };
-    let mut work = Conversion { mode, host, files, clock, policy, problems: Vec::new(), source_sets: HashMap::new(), used_sets: HashSet::new() };
+    let mut work = Conversion {
+        mode,
+        host,
+        files,
+        clock,
+        policy,
+        problems: Vec::new(),
+        source_sets: HashMap::new(),
+        used_sets: HashSet::new(),
+    };
     work.unique_names(objects);
     if !work.problems.is_empty() {
         return Err(work.problems);
@@ -96,7 +105,11 @@ pub fn to_policy<'a>(objects: &'a [Parsed], context: Context<'a>) -> Result<Conv
     work.shared_endpoints(objects);
     work.problems.sort_by(|a, b| a.position.cmp(&b.position));
     let (errors, warnings): (Vec<_>, Vec<_>) = work.problems.into_iter().partition(|p| p.severity == Severity::Error);
-    if errors.is_empty() { Ok(Converted { policy: work.policy, warnings, places: places(objects) }) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(Converted { policy: work.policy, warnings, places: places(objects) })
+    } else {
+        Err(errors)
+    }
 }
 
 /// Targets, and what list entries are named after.
@@ -144,7 +157,8 @@ impl Conversion<'_> {
         for parsed in objects {
             let title = parsed.object.title();
             if let Some(first) = seen.get(&title) {
-                let message = format!("{title} is there already, at {}: give one of them another name", first.position());
+                let message =
+                    format!("{title} is there already, at {}: give one of them another name", first.position());
                 self.error(&parsed.origin, &name, message);
             } else {
                 seen.insert(title, &parsed.origin);

@@ -58,20 +58,23 @@ fn wrong_words_name_the_allowed_ones() {
 fn wrong_values_name_themselves() {
     check(
         &protection("allow:\n  - cidr: 198.51.100.0/33"),
-        &["p.yaml:6:13: `198.51.100.0/33` is not an address or CIDR: write something like 198.51.100.0/24, 198.51.100.7 or 2001:db8::/32"],
+        &[
+            "p.yaml:6:13: `198.51.100.0/33` is not an address or CIDR: write something like 198.51.100.0/24, 198.51.100.7 or 2001:db8::/32",
+        ],
     );
     check(
         &protection("allow:\n  - cidr: 198.51.100.7/24"),
-        &["p.yaml:6:13: `198.51.100.7/24` has bits set behind its prefix length: write 198.51.100.0/24 for the whole block, or 198.51.100.7/32 for the one address"],
+        &[
+            "p.yaml:6:13: `198.51.100.7/24` has bits set behind its prefix length: write 198.51.100.0/24 for the whole block, or 198.51.100.7/32 for the one address",
+        ],
     );
     check(
         &protection("limits: {perSource: {packets: {average: 10 per second}}}"),
-        &["p.yaml:5:43: `10 per second` is not a quantity: write a whole number, if need be with k, M, G, T, Ki, Mi, Gi or Ti, such as 200k or 10Mi"],
+        &[
+            "p.yaml:5:43: `10 per second` is not a quantity: write a whole number, if need be with k, M, G, T, Ki, Mi, Gi or Ti, such as 200k or 10Mi",
+        ],
     );
-    check(
-        &protection("limits: {perSource: {packets: {average: -1}}}"),
-        &["p.yaml:5:43: -1 is below zero"],
-    );
+    check(&protection("limits: {perSource: {packets: {average: -1}}}"), &["p.yaml:5:43: -1 is below zero"]);
     check(
         &protection("limits: {perSource: {packets: {average: 1, period: 1}}}"),
         &["p.yaml:5:54: `1` is not a length of time: write numbers with units, such as 500ms, 30s, 10m, 1h30m or 2d"],
@@ -128,7 +131,10 @@ fn every_document_is_looked_at_and_lines_go_on() {
 
 #[test]
 fn broken_yaml_has_a_place_too() {
-    check("apiVersion: weir.dev/v1alpha1\nkind: [\n", &["p.yaml:2:7: one word or text is wanted here, not a list or fields"]);
+    check(
+        "apiVersion: weir.dev/v1alpha1\nkind: [\n",
+        &["p.yaml:2:7: one word or text is wanted here, not a list or fields"],
+    );
     check("a: 1\na: 2\n", &["p.yaml:2:1: the field `a` stands here twice: remove one of the two"]);
     check("a: \"\\q\"\n", &["p.yaml:1:4: while parsing a quoted scalar, found unknown escape character"]);
 }

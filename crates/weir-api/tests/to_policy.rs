@@ -36,7 +36,7 @@ impl Case {
         };
         let shown = |problems: Vec<weir_api::Problem>| problems.iter().map(ToString::to_string).collect();
         match to_policy(&objects, context) {
-            Ok(Converted { policy, warnings }) => Ok((policy, shown(warnings))),
+            Ok(Converted { policy, warnings, .. }) => Ok((policy, shown(warnings))),
             Err(problems) => Err(shown(problems)),
         }
     }
@@ -107,8 +107,9 @@ fn addresses_become_one_target() {
 
 #[test]
 fn the_host_default_rules_the_node_and_its_addresses() {
-    let text = object("ClusterProtection", "host", "mode: Enforce\nallow: [{cidr: 203.0.113.7}]\ndeny: [{sourceSet: bad}]")
-        + &object("SourceSet", "bad", "cidrs: [203.0.113.0/24, 2001:db8:bad::/48]");
+    let text =
+        object("ClusterProtection", "host", "mode: Enforce\nallow: [{cidr: 203.0.113.7}]\ndeny: [{sourceSet: bad}]")
+            + &object("SourceSet", "bad", "cidrs: [203.0.113.0/24, 2001:db8:bad::/48]");
     let policy = policy(&text);
     assert!(policy.enforce_node);
     assert_eq!(policy.targets[0].endpoints.len(), 2);
@@ -134,7 +135,8 @@ fn the_host_default_yields_an_address_that_somebody_else_protects() {
 
 #[test]
 fn lists_of_a_target_are_sets_and_shared_ones_are_there_once() {
-    let spec = |ip: &str| format!("target: {{addresses: [{{ip: {ip}}}]}}\ndeny: [{{sourceSet: bad}}, {{cidr: 203.0.113.9}}]");
+    let spec =
+        |ip: &str| format!("target: {{addresses: [{{ip: {ip}}}]}}\ndeny: [{{sourceSet: bad}}, {{cidr: 203.0.113.9}}]");
     let text = object("SourceSet", "bad", "cidrs: [203.0.113.0/24]")
         + &object("Protection", "a", &spec("192.0.2.1"))
         + &object("Protection", "b", &spec("192.0.2.2"));
@@ -178,7 +180,8 @@ fn blocks_hold_for_the_node_until_their_tick() {
 #[test]
 fn ticks_are_rounded_up() {
     let clock = Clock { now: SystemTime::UNIX_EPOCH + Duration::from_secs(100), ticks: 1_000, hz: 250 };
-    let at = |ms: u64| clock.tick(weir_api::spec::Moment::from_system(SystemTime::UNIX_EPOCH + Duration::from_millis(ms)));
+    let at =
+        |ms: u64| clock.tick(weir_api::spec::Moment::from_system(SystemTime::UNIX_EPOCH + Duration::from_millis(ms)));
     assert_eq!((at(100_000), at(100_001), at(101_000), at(99_000), at(0)), (1_000, 1_001, 1_250, 750, 0));
 }
 
@@ -197,7 +200,8 @@ fn source_sets_must_exist_and_be_read() {
     );
     let mut case = Case::new();
     case.files.insert("bad.txt".into(), vec!["203.0.113.0/24".parse().unwrap()]);
-    let text = object("SourceSet", "bad", "file: bad.txt") + &object("ClusterProtection", "host", "deny: [{sourceSet: bad}]");
+    let text =
+        object("SourceSet", "bad", "file: bad.txt") + &object("ClusterProtection", "host", "deny: [{sourceSet: bad}]");
     let (policy, _) = case.convert(&text).unwrap();
     assert_eq!(lists(&policy, Scope::Node), ["Deny 203.0.113.0/24 by SourceSet bad"]);
 }
@@ -205,11 +209,16 @@ fn source_sets_must_exist_and_be_read() {
 #[test]
 fn targets_must_be_one_thing_that_can_be_found() {
     let one = |spec: &str| object("Protection", "p", spec);
-    refused(&one("mode: Observe"), &["p.yaml:5:1: spec.target: missing: say what is protected with services, pods or addresses"]);
+    refused(
+        &one("mode: Observe"),
+        &["p.yaml:5:1: spec.target: missing: say what is protected with services, pods or addresses"],
+    );
     refused(&one("target: {}"), &["p.yaml:6:3: spec.target: empty: name one of services, pods or addresses"]);
     refused(
         &one("target: {pods: {}, addresses: [{ip: 192.0.2.1}]}"),
-        &["p.yaml:6:3: spec.target: pods and addresses stand side by side: one of them, and another object for the other"],
+        &[
+            "p.yaml:6:3: spec.target: pods and addresses stand side by side: one of them, and another object for the other",
+        ],
     );
     refused(
         &one("target: {nodes: {}}"),
@@ -217,7 +226,9 @@ fn targets_must_be_one_thing_that_can_be_found() {
     );
     refused(
         &one("target: {addresses: [{cidr: 10.0.0.0/8}]}"),
-        &["p.yaml:6:31: spec.target.addresses[0].cidr: 10.0.0.0/8 holds more than 256 addresses: name smaller prefixes or single addresses"],
+        &[
+            "p.yaml:6:31: spec.target.addresses[0].cidr: 10.0.0.0/8 holds more than 256 addresses: name smaller prefixes or single addresses",
+        ],
     );
     refused(
         &one("target: {addresses: [{ip: 192.0.2.1, protocol: ICMP, port: 5}, {port: 1}]}"),
@@ -228,7 +239,9 @@ fn targets_must_be_one_thing_that_can_be_found() {
     );
     warned(
         &one("target: {services: {matchLabels: {app: shop}}}"),
-        &["p.yaml:6:12: warning: spec.target.services: services are found by label in a cluster; on a host alone this protects nothing (use addresses)"],
+        &[
+            "p.yaml:6:12: warning: spec.target.services: services are found by label in a cluster; on a host alone this protects nothing (use addresses)",
+        ],
     );
 }
 
@@ -237,9 +250,7 @@ fn two_of_a_kind_are_one_too_many() {
     let text = object("Protection", "p", "target: {addresses: [{ip: 192.0.2.1}]}");
     refused(
         &(text.clone() + &text),
-        &[
-            "p.yaml:10:18: metadata.name: Protection p is there already, at p.yaml:2:1: give one of them another name",
-        ],
+        &["p.yaml:10:18: metadata.name: Protection p is there already, at p.yaml:2:1: give one of them another name"],
     );
     refused(
         &(text + &object("Protection", "q", "target: {addresses: [{cidr: 192.0.2.0/31}]}")),
@@ -247,22 +258,30 @@ fn two_of_a_kind_are_one_too_many() {
     );
     refused(
         &(object("ClusterProtection", "a", "mode: Observe") + &object("ClusterProtection", "b", "target: {nodes: {}}")),
-        &["p.yaml:12:3: spec.target: ClusterProtection a protects this host already: one object may do that, join the two"],
+        &[
+            "p.yaml:12:3: spec.target: ClusterProtection a protects this host already: one object may do that, join the two",
+        ],
     );
 }
 
 #[test]
 fn limits_are_tried_against_the_cells() {
-    let one = |limits: &str| object("Protection", "p", &format!("target: {{addresses: [{{ip: 192.0.2.1}}]}}\nlimits: {limits}"));
+    let one = |limits: &str| {
+        object("Protection", "p", &format!("target: {{addresses: [{{ip: 192.0.2.1}}]}}\nlimits: {limits}"))
+    };
     refused(
         &one("{perSource: {packets: {average: 0}}}"),
-        &["p.yaml:7:24: spec.limits.perSource.packets: an average of 0 would refuse everything; leave the limit out for none, or use a deny list"],
+        &[
+            "p.yaml:7:24: spec.limits.perSource.packets: an average of 0 would refuse everything; leave the limit out for none, or use a deny list",
+        ],
     );
     let error = Case::new().convert(&one("{perSource: {packets: {average: 1, burst: 1000000}}}")).unwrap_err();
     assert!(error[0].starts_with("p.yaml:7:24: spec.limits.perSource.packets: the burst takes "), "{error:?}");
     warned(
         &one("{eastWest: {packets: {average: 1}}}"),
-        &["p.yaml:7:12: warning: spec.limits.eastWest: limits between workloads need a cluster and have no effect in this version"],
+        &[
+            "p.yaml:7:12: warning: spec.limits.eastWest: limits between workloads need a cluster and have no effect in this version",
+        ],
     );
 }
 

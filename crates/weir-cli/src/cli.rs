@@ -60,6 +60,8 @@ pub enum Command {
     Detach(DetachArgs),
     /// Work with policy files
     Policy(PolicyArgs),
+    /// Send captures through the packet pipeline, offline: what would be dropped, and why
+    Replay(ReplayArgs),
     /// Write shell completions to stdout
     Completions(CompletionsArgs),
     /// Write man pages into a directory
@@ -81,7 +83,7 @@ pub struct RunArgs {
     /// the ClusterProtection for nodes; both observe by default.
     #[arg(long, value_enum, value_name = "MODE")]
     pub mode: Option<ModeArg>,
-    /// A source that no list may block, beside this host's own addresses, its gateways, loopback and link-local
+    /// A source that no list may block, beside this host's own addresses, loopback and link-local
     #[arg(long, value_name = "CIDR")]
     pub never_block: Vec<IpNet>,
     /// Directory of the BPF file system for what outlives the agent
@@ -199,6 +201,25 @@ pub struct CheckArgs {
     /// Files or directories; each is checked by itself
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// Captures: pcap or pcapng; Ethernet, raw IP, Linux cooked or loopback frames; each is replayed by itself
+    #[arg(required = true, value_name = "FILE")]
+    pub captures: Vec<PathBuf>,
+    /// Directory (or file) of policy objects; without it the node's own checks and the safe ones for --host
+    #[arg(long, value_name = "DIR")]
+    pub protections: Option<PathBuf>,
+    /// An address that `nodes: {}` stands for, the host's that is protected; may be given several times
+    #[arg(long, value_name = "ADDRESS")]
+    pub host: Vec<IpAddr>,
+    /// Drop, or count what would be dropped; without it as the policies say
+    #[arg(long, value_enum, value_name = "MODE")]
+    pub mode: Option<ModeArg>,
+    /// Captures of ordinary traffic to learn from
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    pub baseline: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

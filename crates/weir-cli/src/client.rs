@@ -80,7 +80,9 @@ impl<'a> Client<'a> {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => anyhow!(
                 "no agent answers at {socket}: start one with `weir run -i IFACE`, or name its socket with --socket"
             ),
-            io::ErrorKind::PermissionDenied => anyhow!("may not open {socket}: run this as root, for example with sudo"),
+            io::ErrorKind::PermissionDenied => {
+                anyhow!("may not open {socket}: run this as root, for example with sudo")
+            }
             _ => anyhow!("cannot reach the agent at {socket}: {error}"),
         }
     }

@@ -1,10 +1,12 @@
 //! The subcommands, one file each.
 
+mod compiled;
 pub mod counters;
 pub mod detach;
 pub mod entries;
 pub mod explain;
 pub mod policy;
+pub mod replay;
 pub mod run;
 pub mod shell;
 pub mod status;

@@ -131,7 +131,10 @@ fn block_unblock_allow_and_explain() {
 
     assert_eq!(agent.text(&["unblock", "198.18.0.7"]).0, 0);
     let (code, _, err) = agent.text(&["unblock", "198.18.0.7"]);
-    assert_eq!((code, err.as_str()), (2, "weir: there is no block of 198.18.0.7/32: `weir status` lists what there is\n"));
+    assert_eq!(
+        (code, err.as_str()),
+        (2, "weir: there is no block of 198.18.0.7/32: `weir status` lists what there is\n")
+    );
 
     assert_eq!(agent.text(&["allow", "203.0.113.7"]).1.split(" (").next(), Some("203.0.113.7/32 allowed"));
     assert_eq!(agent.json(&["explain", "203.0.113.7"])["outcome"], "passed");

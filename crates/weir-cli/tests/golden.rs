@@ -37,6 +37,7 @@ fn help() {
     check("help", &["-h"]);
     check("help-run", &["run", "--help"]);
     check("help-block", &["block", "-h"]);
+    check("help-replay", &["replay", "-h"]);
 }
 
 #[test]
@@ -45,6 +46,15 @@ fn policy_check() {
     check("check-broken", &["policy", "check", "broken/fields.yaml", "broken/lists.yaml"]);
     check("check-json", &["policy", "check", "-o", "json", "broken/lists.yaml"]);
     check("check-missing", &["policy", "check", "nowhere"]);
+}
+
+#[test]
+fn replay() {
+    check("replay", &["replay", "four.pcap", "--protections", "policy", "--mode", "enforce"]);
+    check("replay-json", &["replay", "four.pcap", "cut.pcap", "--protections", "policy", "-o", "json"]);
+    check("replay-default", &["replay", "four.pcap", "--host", "192.0.2.80", "--mode", "enforce", "-o", "yaml"]);
+    check("replay-refused", &["replay", "four.pcap", "--protections", "broken"]);
+    check("replay-missing", &["replay", "nowhere.pcap", "--baseline", "four.pcap", "four.pcap"]);
 }
 
 #[test]

@@ -39,7 +39,10 @@ impl Known {
 #[inline(always)]
 fn slot_of<E: Env>(env: &E, p: &Packet) -> (u32, u32) {
     let config = env.config();
-    let identity = (p.ip.fragment.id as u64) << 8 | p.ip.proto as u64;
+    // IPv6 tells datagrams apart by the identification alone (RFC 8200, 4.5): extension headers behind the fragment header stand
+    // only in the first fragment, so the protocol that is read differs.
+    let proto = if p.ip.v6 { 0 } else { p.ip.proto as u64 };
+    let identity = (p.ip.fragment.id as u64) << 8 | proto;
     let h = hash4(p.ip.src.0 ^ identity, p.ip.src.1, p.ip.dst.0, p.ip.dst.1, &config.seed);
     // A tag of zero would match an empty slot.
     (h as u32 & config.fragment_mask, (h >> 32) as u32 | 1)

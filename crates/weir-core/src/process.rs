@@ -98,13 +98,13 @@ fn decide<F: Frame + Clone, E: Env>(frame: &F, env: &E, bytes: u32) -> Decision 
     // An inner packet cannot reach beyond the one that carries it, hence `end`.
     let (mut at, mut v6, mut end) = match network(frame, flags) {
         Ok((at, v6)) => (frame.blur64(at as u64) as usize & 63, frame.blur(v6 as u8) & 1 != 0, frame.len()),
-        Err(reason) => return of_node(env, reason),
+        Err(reason) => return of_fault(env, reason),
     };
     let mut depth = 0;
     loop {
         let p = match parse_within(frame, at, v6, end) {
             Parsed::Packet(p) => p,
-            Parsed::Malformed(m) => return of_node(env, of_malformed(m)),
+            Parsed::Malformed(m) => return of_fault(env, of_malformed(m)),
             _ => return of_node(env, Reason::Unreadable),
         };
         if flags & node_flag::TUNNELS != 0 {
@@ -121,7 +121,7 @@ fn decide<F: Frame + Clone, E: Env>(frame: &F, env: &E, bytes: u32) -> Decision 
                     continue;
                 }
                 Ok(None) => {}
-                Err(m) => return of_node(env, of_malformed(m)),
+                Err(m) => return of_fault(env, of_malformed(m)),
             }
         }
         // From here on the verifier walks one path, not one for every way through the parser.
@@ -158,6 +158,13 @@ fn network<F: Frame>(frame: &F, flags: u32) -> Result<(usize, bool), Reason> {
 #[inline(always)]
 fn of_node<E: Env>(env: &E, reason: Reason) -> Decision {
     Decision { number: reason as u8, target: NODE, rule: 0, enforce: env.config().flags & node_flag::ENFORCE != 0 }
+}
+
+/// The outcome of a frame that could not be judged as a packet. Faults drop only where the node asks for that.
+#[inline(always)]
+fn of_fault<E: Env>(env: &E, reason: Reason) -> Decision {
+    const BOTH: u32 = node_flag::ENFORCE | node_flag::MALFORMED;
+    Decision { enforce: env.config().flags & BOTH == BOTH, ..of_node(env, reason) }
 }
 
 /// The reason of a named fault.

@@ -3,18 +3,22 @@
 //! A program or link that is not pinned in our own directory is never detached or replaced. Where another XDP program holds
 //! the interface, Weir goes to tcx behind it and says so: its packets come first there, ours see what it passed.
 
+mod adopt;
+mod foreign;
+mod own;
+
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
-use aya::programs::links::{FdLink, LinkOrder, PinnedLink};
-use aya::programs::tc::{SchedClassifierLink, TcAttachOptions};
-use aya::programs::xdp::XdpLink;
-use aya::programs::{loaded_programs, ProgramError, SchedClassifier, TcAttachType, XdpMode};
+use aya::programs::ProgramError;
 
-use crate::error::{DatapathError, Result};
-use crate::object::Object;
+use crate::error::{DatapathError, Result, sys as failed};
+use crate::object::{Object, TCX, XDP};
 use crate::{netlink, sys};
+
+pub use foreign::freplace_available;
+pub use own::{detach_all, release_others};
 
 /// Where a program is attached, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +42,38 @@ impl Hook {
             Hook::GenericXdp => "generic",
         }
     }
+
+    /// `enum bpf_attach_type`.
+    fn attach_type(self) -> u32 {
+        const BPF_XDP: u32 = 37;
+        match self {
+            Hook::NativeXdp | Hook::GenericXdp => BPF_XDP,
+            Hook::Tcx => foreign::TCX_INGRESS,
+        }
+    }
+
+    /// How a link for it is asked for.
+    fn flags(self) -> u32 {
+        const XDP_FLAGS_SKB_MODE: u32 = 1 << 1;
+        const XDP_FLAGS_DRV_MODE: u32 = 1 << 2;
+        const BPF_F_BEFORE: u32 = 1 << 3;
+        match self {
+            Hook::NativeXdp => XDP_FLAGS_DRV_MODE,
+            Hook::GenericXdp => XDP_FLAGS_SKB_MODE,
+            // Before no program in particular: before all of them.
+            Hook::Tcx => BPF_F_BEFORE,
+        }
+    }
+
+    /// The program for it.
+    fn program(self, object: &mut Object) -> Result<BorrowedFd<'_>> {
+        let (name, fd) = match self {
+            Hook::Tcx => (TCX, object.tcx()?.fd()),
+            Hook::NativeXdp | Hook::GenericXdp => (XDP, object.xdp()?.fd()),
+        };
+        let fd = fd.map_err(|source: ProgramError| DatapathError::Program { name, source: Box::new(source) })?;
+        Ok(fd.as_fd())
+    }
 }
 
 /// One attached interface.
@@ -55,164 +91,85 @@ pub struct Attachment {
     pub foreign: Vec<String>,
 }
 
-/// Attaches the programs to an interface, or takes over the links that are pinned for it.
-pub fn attach(object: &mut Object, links: &Path, interface: &str, generic: bool) -> Result<Attachment> {
+/// Attaches the programs to an interface, or takes over the links that are pinned for it. Also says which pin that is.
+pub fn attach(object: &mut Object, links: &Path, interface: &str, generic: bool) -> Result<(Attachment, PathBuf)> {
     let ifindex = index_of(interface)?;
-    let foreign = foreign_on(interface, ifindex, links);
-    if let Some(hook) = adopt(object, links, interface, ifindex)? {
-        let reason = "taken over from the agent before, without a gap".to_owned();
-        return Ok(Attachment { interface: interface.into(), hook, reason, adopted: true, foreign });
-    }
-    let done = |hook, reason: String, foreign| Attachment { interface: interface.into(), hook, reason, adopted: false, foreign };
-    let why = match attach_xdp(object, links, interface, ifindex, XdpMode::Driver) {
-        Ok(()) => return Ok(done(Hook::NativeXdp, "the driver supports native XDP".into(), foreign)),
-        Err(Refused::No(why)) => why,
-        Err(Refused::Failed(e)) => return Err(e),
+    let (hook, reason, adopted) = match adopt::adopt(object, links, interface, ifindex)? {
+        Some((hook, reason)) => (hook, reason, true),
+        None => {
+            let (hook, reason) = first_possible(object, links, interface, ifindex, generic)?;
+            (hook, reason, false)
+        }
     };
+    let own = own::links(links)?.iter().map(|link| link.info.program).collect::<Vec<_>>();
+    let foreign = foreign::on(ifindex, &own);
+    let attachment = Attachment { interface: interface.into(), hook, reason, adopted, foreign };
+    Ok((attachment, pin_path(links, interface, hook)))
+}
+
+/// Goes down the ladder of hooks; says which one it came to, and why not a better one.
+fn first_possible(object: &mut Object, links: &Path, interface: &str, ifindex: u32, generic: bool) -> Result<(Hook, String)> {
+    let native = match new_link(object, links, interface, ifindex, Hook::NativeXdp)? {
+        Ok(()) => return Ok((Hook::NativeXdp, "the driver supports native XDP".into())),
+        Err(why) => format!("no native XDP: {why}"),
+    };
+    let mut before = native;
     if generic {
-        return match attach_xdp(object, links, interface, ifindex, XdpMode::Skb) {
-            Ok(()) => Ok(done(Hook::GenericXdp, format!("no native XDP: {why}; generic XDP was asked for"), foreign)),
-            Err(Refused::No(no)) => Err(refuse(interface, format!("no native XDP: {why}; no generic XDP: {no}"))),
-            Err(Refused::Failed(e)) => Err(e),
-        };
-    }
-    attach_tcx(object, links, interface)?;
-    Ok(done(Hook::Tcx, format!("no native XDP: {why}"), foreign))
-}
-
-/// Why an attachment did not come about.
-enum Refused {
-    /// Not possible here; the next hook may be.
-    No(String),
-    /// Broken.
-    Failed(DatapathError),
-}
-
-fn attach_xdp(object: &mut Object, links: &Path, interface: &str, ifindex: u32, mode: XdpMode) -> std::result::Result<(), Refused> {
-    // The legacy way of attaching replaces whatever is there, so we look first.
-    let there = netlink::xdp_of(ifindex).map_err(|e| Refused::Failed(crate::error::sys("asking for XDP programs", e)))?;
-    if there.program != 0 {
-        return Err(Refused::No(held_by(there.program)));
-    }
-    let hook = if matches!(mode, XdpMode::Driver) { Hook::NativeXdp } else { Hook::GenericXdp };
-    let program = object.xdp().map_err(Refused::Failed)?;
-    let id = program.attach_to_if_index(ifindex, mode).map_err(|e| Refused::No(words(&e)))?;
-    let link = program.take_link(id).map_err(|e| Refused::Failed(refuse(interface, words(&e))))?;
-    match FdLink::try_from(link) {
-        Ok(link) => pin(link, &pin_path(links, interface, hook)).map_err(Refused::Failed),
-        // Only kernels below 5.9 come here: without a link the program would go with the agent.
-        Err(_) => Err(Refused::No("this kernel has no XDP links (5.9 has)".into())),
-    }
-}
-
-fn attach_tcx(object: &mut Object, links: &Path, interface: &str) -> Result<()> {
-    let program = object.tcx()?;
-    let id = program
-        .attach_with_options(interface, TcAttachType::Ingress, TcAttachOptions::TcxOrder(LinkOrder::first()))
-        .map_err(|e| refuse(interface, format!("tcx: {} (tcx needs kernel 6.6)", words(&e))))?;
-    let link = program.take_link(id).map_err(|e| refuse(interface, words(&e)))?;
-    let link = FdLink::try_from(link).map_err(|_| refuse(interface, "the kernel gave no tcx link".into()))?;
-    pin(link, &pin_path(links, interface, Hook::Tcx))
-}
-
-/// Takes over the pinned link of an interface: its program is replaced in one step. A pin whose interface is gone is removed.
-fn adopt(object: &mut Object, links: &Path, interface: &str, ifindex: u32) -> Result<Option<Hook>> {
-    for hook in Hook::ALL {
-        let path = pin_path(links, interface, hook);
-        if !path.exists() {
-            continue;
-        }
-        let pinned = PinnedLink::from_pin(&path).map_err(|e| refuse(interface, format!("opening its pinned link: {e}")))?;
-        let link = FdLink::from(pinned);
-        let info = sys::link_info(link_fd(&path)?.as_fd()).map_err(|e| crate::error::sys("asking what a link is attached to", e))?;
-        if info.ifindex != ifindex {
-            drop(link);
-            std::fs::remove_file(&path).map_err(|source| DatapathError::File { path: path.clone(), source })?;
-            continue;
-        }
-        let failed = |e: ProgramError| refuse(interface, format!("replacing the program of its pinned link: {}", words(&e)));
-        if hook == Hook::Tcx {
-            let link = SchedClassifierLink::try_from(link).map_err(|_| refuse(interface, "its pinned link is no tcx link".into()))?;
-            let program = object.tcx()?;
-            let id = program.attach_to_link(link).map_err(failed)?;
-            drop(program.take_link(id).map_err(failed)?);
-        } else {
-            let link = XdpLink::try_from(link).map_err(|_| refuse(interface, "its pinned link is no XDP link".into()))?;
-            let program = object.xdp()?;
-            let id = program.attach_to_link(link).map_err(failed)?;
-            drop(program.take_link(id).map_err(failed)?);
-        }
-        return Ok(Some(hook));
-    }
-    Ok(None)
-}
-
-/// Detaches every link pinned in a directory. Says which.
-pub fn detach_all(links: &Path) -> Result<Vec<String>> {
-    let mut gone = Vec::new();
-    let entries = match std::fs::read_dir(links) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(gone),
-        Err(source) => return Err(DatapathError::File { path: links.into(), source }),
-    };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        // Detached explicitly: an agent that still holds the link must not keep it alive.
-        let fd = link_fd(&path)?;
-        match sys::link_detach(fd.as_fd()) {
-            Ok(()) => {}
-            // A link whose interface is gone is detached already.
-            Err(e) if matches!(e.raw_os_error(), Some(libc::EINVAL | libc::ENOENT | libc::ENOLINK | libc::EOPNOTSUPP)) => {}
-            Err(e) => return Err(crate::error::sys(format!("detaching {}", path.display()), e)),
-        }
-        std::fs::remove_file(&path).map_err(|source| DatapathError::File { path: path.clone(), source })?;
-        gone.push(format!("link {}", entry.file_name().to_string_lossy()));
-    }
-    Ok(gone)
-}
-
-/// Programs of others on an interface.
-fn foreign_on(interface: &str, ifindex: u32, links: &Path) -> Vec<String> {
-    let mut own = Vec::new();
-    for hook in Hook::ALL {
-        let path = pin_path(links, interface, hook);
-        if let Ok(info) = link_fd(&path).map_err(|_| ()).and_then(|fd| sys::link_info(fd.as_fd()).map_err(|_| ())) {
-            own.push(info.program);
+        match new_link(object, links, interface, ifindex, Hook::GenericXdp)? {
+            Ok(()) => return Ok((Hook::GenericXdp, format!("{before}; generic XDP was asked for"))),
+            Err(why) => before = format!("{before}; no generic XDP: {why}"),
         }
     }
-    let mut foreign = Vec::new();
-    if let Ok(state) = netlink::xdp_of(ifindex) {
-        if state.program != 0 && !own.contains(&state.program) {
-            foreign.push(format!("xdp {}", name_of(state.program)));
-        }
+    match new_link(object, links, interface, ifindex, Hook::Tcx)? {
+        Ok(()) => Ok((Hook::Tcx, before)),
+        Err(why) => Err(refuse(interface, format!("{before}; no tcx: {why}"))),
     }
-    for (at, label) in [(TcAttachType::Ingress, "tcx ingress"), (TcAttachType::Egress, "tcx egress")] {
-        if let Ok((_, programs)) = SchedClassifier::query_tcx(interface, at) {
-            let others = programs.iter().filter(|p| !own.contains(&p.id()));
-            foreign.extend(others.map(|p| format!("{label} {}", p.name_as_str().unwrap_or("?"))));
-        }
-    }
-    foreign
 }
 
-/// Says who holds the XDP hook, and what that means for chaining.
-fn held_by(program: u32) -> String {
-    let name = name_of(program);
-    if name == "xdp_dispatcher" {
-        return format!(
-            "{name} (id {program}) holds the hook; joining a libxdp dispatcher takes program extensions (freplace) \
-             that this build does not use, so Weir leaves it alone"
-        );
+/// Makes a link and pins it. The inner error says why this hook is not to be had; the next one may be.
+fn new_link(
+    object: &mut Object,
+    links: &Path,
+    interface: &str,
+    ifindex: u32,
+    hook: Hook,
+) -> Result<std::result::Result<(), String>> {
+    if hook != Hook::Tcx {
+        // The kernel would refuse as well, but without saying who is there.
+        let there = netlink::xdp_of(ifindex).map_err(|e| failed("asking for XDP programs", e))?;
+        if let Some(program) = there.programs().next() {
+            return Ok(Err(foreign::held_by(program)));
+        }
     }
-    format!("program {name} (id {program}) holds the hook and is no libxdp dispatcher, so it cannot be joined; Weir leaves it alone")
+    match sys::link_create(hook.program(object)?, ifindex, hook.attach_type(), hook.flags()) {
+        Ok(link) => {
+            let path = pin_path(links, interface, hook);
+            // Without its pin the link is closed on the way out, and with that detached.
+            sys::object_pin(link.as_fd(), &path).map_err(|source| DatapathError::File { path, source })?;
+            Ok(Ok(()))
+        }
+        Err(e) => match e.raw_os_error() {
+            Some(libc::EPERM | libc::EACCES) => {
+                Err(refuse(interface, format!("{e}: attaching takes CAP_NET_ADMIN in this network namespace")))
+            }
+            Some(libc::ENODEV) => Err(DatapathError::NoInterface(interface.into())),
+            Some(libc::ENOMEM) => Err(refuse(interface, e.to_string())),
+            code => Ok(Err(why_not(hook, code, &e))),
+        },
+    }
 }
 
-fn name_of(program: u32) -> String {
-    loaded_programs()
-        .flatten()
-        .find(|p| p.id() == program)
-        .and_then(|p| p.name_as_str().map(str::to_owned))
-        .unwrap_or_else(|| format!("#{program}"))
+/// What the kernel's answer means at this hook.
+fn why_not(hook: Hook, code: Option<i32>, e: &io::Error) -> String {
+    match (hook, code) {
+        (Hook::NativeXdp, Some(libc::EOPNOTSUPP)) => "the driver does not offer it".into(),
+        (Hook::NativeXdp, Some(libc::ERANGE | libc::E2BIG)) => {
+            format!("the driver refuses it at this MTU ({e}); a smaller one may help")
+        }
+        (Hook::Tcx, Some(libc::EINVAL)) => format!("{e} (tcx needs kernel 6.6)"),
+        (_, Some(libc::EBUSY)) => format!("another program came first ({e})"),
+        _ => format!("the kernel says: {e}"),
+    }
 }
 
 fn index_of(interface: &str) -> Result<u32> {
@@ -224,36 +181,12 @@ fn index_of(interface: &str) -> Result<u32> {
     }
 }
 
+/// Where the link of an interface is pinned. bpffs refuses dots in names (bpf_lookup in kernel/bpf/inode.c), which VLAN
+/// interfaces have; colons are what no interface has (dev_valid_name in net/core/dev.c).
 fn pin_path(links: &Path, interface: &str, hook: Hook) -> PathBuf {
-    links.join(format!("{}-{}", file_name(interface), hook.ending()))
-}
-
-/// bpffs refuses dots in the names of pins (bpf_lookup in kernel/bpf/inode.c); VLAN interfaces have them.
-fn file_name(interface: &str) -> String {
-    interface.replace(['.', '/'], "_")
-}
-
-fn pin(link: FdLink, path: &Path) -> Result<()> {
-    link.pin(path).map(drop).map_err(|e| DatapathError::Attach {
-        interface: path.display().to_string(),
-        why: format!("pinning its link: {e}"),
-    })
-}
-
-/// A descriptor of a pinned link.
-fn link_fd(path: &Path) -> Result<std::os::fd::OwnedFd> {
-    sys::object_get(path).map_err(|source| DatapathError::File { path: path.into(), source })
+    links.join(format!("{}-{}", interface.replace('.', ":"), hook.ending()))
 }
 
 fn refuse(interface: &str, why: String) -> DatapathError {
     DatapathError::Attach { interface: interface.into(), why }
-}
-
-/// The innermost words of an error: the outer ones only name the system call.
-fn words(e: &dyn std::error::Error) -> String {
-    let mut e = e;
-    while let Some(inner) = e.source() {
-        e = inner;
-    }
-    e.to_string()
 }

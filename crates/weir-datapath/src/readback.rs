@@ -1,25 +1,23 @@
-//! What adopted tables hold, read from the kernel: a new agent continues from there, by differences.
+//! What the tables hold, read from the kernel: a new agent continues from there, by differences.
 
 use std::os::fd::BorrowedFd;
 
-use weir_abi::{maps, Lengths6, Part4, PrefixEntry, PrefixKey, TargetKey};
+use weir_abi::{Lengths6, Part4, PrefixEntry, PrefixKey, TargetKey, TargetPolicy, maps};
 use weir_policy::compile::target_order;
+use weir_policy::image::{ListImage, TableImage};
 use weir_policy::lists::prefix_order;
-use weir_policy::image::{ListImage, Names, TableImage};
 
-use crate::error::{sys, Result};
+use crate::error::{Result, sys};
+use crate::mapped::Mapped;
 use crate::plain::Plain;
 use crate::sys as bpf;
 use crate::tables::Tables;
 
 impl Tables {
-    /// Reads the image back from the kernel and continues from it.
+    /// Reads the image back from the kernel and continues from it. Names stay what they were here: the kernel has none.
     pub fn read_back(&mut self) -> Result<()> {
         let config = self.config();
-        let base = (config.policy_copy & 1) as usize * self.sizes().targets as usize;
-        let words = |m: &crate::mapped::Mapped<u64>| (0..m.len()).map(|i| m.get(i)).collect::<Vec<u64>>();
         let targets: Vec<(TargetKey, u32)> = sorted(self.targets_fd(), maps::TARGETS, target_order)?;
-        let used = targets.iter().map(|(_, id)| (id & !weir_abi::target::OWNER_ONLY) + 1).max().unwrap_or(0);
         let image = TableImage {
             lists: ListImage {
                 slots4: words(self.slots4()),
@@ -30,15 +28,30 @@ impl Tables {
                 wide_lens4: config.wide_lens4,
             },
             failsafe: words(self.failsafe()),
+            policies: self.policies_in_force(&targets),
             targets,
-            policies: (0..used as usize).map(|i| self.policy(base + i)).collect(),
             rules: Box::new(self.rule_tables(config.rules_copy as usize & 1)),
             node_flags: config.flags,
-            names: Names::default(),
+            names: self.image().names.clone(),
         };
         self.set_image(image);
         Ok(())
     }
+
+    /// The copy that counts, up to the last target that a destination leads to or that asks for something.
+    fn policies_in_force(&self, targets: &[(TargetKey, u32)]) -> Vec<TargetPolicy> {
+        let all = self.sizes().targets as usize;
+        let base = (self.config().policy_copy & 1) as usize * all;
+        let mut policies: Vec<TargetPolicy> = (0..all).map(|i| self.policy(base + i)).collect();
+        let led_to = targets.iter().map(|(_, id)| *id as usize + 1).max().unwrap_or(0);
+        let asking = policies.iter().rposition(|policy| *policy != TargetPolicy::NONE).map_or(0, |last| last + 1);
+        policies.truncate(led_to.max(asking));
+        policies
+    }
+}
+
+fn words(mapped: &Mapped<u64>) -> Vec<u64> {
+    (0..mapped.len()).map(|i| mapped.get(i)).collect()
 }
 
 /// All entries of a hash in the order that images have them in.

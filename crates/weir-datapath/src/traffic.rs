@@ -17,7 +17,9 @@ mod generator;
 mod guard;
 mod internet;
 mod object;
+mod own;
 mod path;
+mod xdp_filter;
 
 /// The layouts shared with the kernel programs, from their own source: see there for why by path.
 #[path = "../../../ebpf/weir-lab-ebpf/src/abi.rs"]
@@ -30,6 +32,7 @@ pub use frame::{Frame, FrameError, Payload, Ports, Protocol, Source};
 pub use generator::{Generator, Prepared};
 pub use guard::{LAB_PREFIX, LabInterface};
 pub use path::{Attached, Forwarder, StandIn, Stub};
+pub use xdp_filter::{Variant, XdpFilter};
 
 /// Why the traffic source refused or failed.
 #[derive(Debug, thiserror::Error)]

@@ -2,14 +2,21 @@
 //!
 //! [`lab`] builds and removes it, [`topology`] and [`plan`] say what it looks like, [`server`] and [`customers`] give it a
 //! service and people who use it, [`flood`] attacks it, [`weir`] protects it, [`tally`] counts packets beside all of them.
-//! [`scenario`] names what can be tried, [`run`] tries it in three acts and [`report`] says what came of it. Nothing here is
+//! [`scenario`] names what can be tried, [`run`] tries it in three acts and [`report`] says what came of it. [`bench`] measures
+//! the packet path beside others. Nothing here is
 //! shipped, and nothing here leaves the namespaces that it made.
 
+pub mod bench;
 pub mod child;
 pub mod clean;
+pub mod cli;
 pub mod cpu;
 pub mod customers;
+pub mod demo;
+pub mod device;
 pub mod flood;
+pub mod guard;
+pub mod hold;
 pub mod lab;
 pub mod name;
 pub mod netns;

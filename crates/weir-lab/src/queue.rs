@@ -15,8 +15,6 @@ use crate::plan::UPLINK;
 use crate::tool;
 use crate::topology::Layout;
 
-/// What a card delivers is received before programs run, as the kernel's softirqs are.
-const NICE: i32 = -20;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Gives the uplink's queue its thread and its core.

@@ -103,6 +103,15 @@ pub fn read(id: &LabId) -> Result<Option<State>> {
     }
 }
 
+/// Whether the owner of a run lives.
+pub fn is_owned(id: &LabId) -> Result<bool> {
+    match File::open(dir(id).join("lock")) {
+        Ok(lock) => Ok(matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error).context("cannot open a run's lock"),
+    }
+}
+
 /// All runs that left a directory, alive or not.
 pub fn all() -> Result<Vec<LabId>> {
     let entries = match fs::read_dir(HOME) {

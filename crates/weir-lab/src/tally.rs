@@ -1,9 +1,11 @@
-//! Counting packets where Weir is not: customers' ones as they enter the router, and all of them as they enter the pod.
+//! Counting packets where Weir is not: customers' ones as they enter the router, all of them as they enter the pod, and those
+//! that the uplink's full queue lost in between, of both kinds.
 
 use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::device;
 use crate::lab::Lab;
 use crate::netns::Netns;
 use crate::plan::{CUSTOMERS_V4, CUSTOMERS_V6};
@@ -20,6 +22,17 @@ pub struct Counts {
     pub customers_received: u64,
     /// Others' packets that entered the pod, apart from the node's own.
     pub others_received: u64,
+    /// Customers' packets that the full queue of the uplink lost.
+    pub customers_queued_out: u64,
+    /// Attackers' packets that it lost.
+    pub attackers_queued_out: u64,
+}
+
+impl Counts {
+    /// Customers' packets that vanished otherwise: what Weir dropped of them, and nothing else is known to drop any.
+    pub fn customers_dropped(&self) -> u64 {
+        self.customers_sent.saturating_sub(self.customers_received + self.customers_queued_out)
+    }
 }
 
 impl std::ops::Sub for Counts {
@@ -30,6 +43,8 @@ impl std::ops::Sub for Counts {
             customers_sent: self.customers_sent - before.customers_sent,
             customers_received: self.customers_received - before.customers_received,
             others_received: self.others_received - before.others_received,
+            customers_queued_out: self.customers_queued_out - before.customers_queued_out,
+            attackers_queued_out: self.attackers_queued_out - before.attackers_queued_out,
         }
     }
 }
@@ -74,11 +89,29 @@ pub fn install(lab: &Lab) -> Result<()> {
 pub fn read(lab: &Lab) -> Result<Counts> {
     let layout = lab.layout();
     let (router, pod) = (counters(&layout.router)?, counters(&layout.pods[0])?);
+    let (customers_queued_out, attackers_queued_out) = queued_out(&layout.router)?;
     Ok(Counts {
+        customers_queued_out,
+        attackers_queued_out,
         customers_sent: packets(&router, "customers")?,
         customers_received: packets(&pod, "customers")?,
         others_received: packets(&pod, "others")?,
     })
+}
+
+/// What the router could not get into the node's queue: customers' packets and attackers'. The kernel counts both as dropped,
+/// and those that came by XDP (the attackers') once more among the driver's own figures.
+fn queued_out(router: &Netns) -> Result<(u64, u64)> {
+    let dropped = device::figures(router, "node0")?.sent_dropped;
+    let driver = tool::run("ip", &["netns", "exec", router.name(), "ethtool", "-S", "node0"])?;
+    let by_xdp = xdp_errors(&driver);
+    Ok((dropped.saturating_sub(by_xdp), by_xdp))
+}
+
+/// Over all queues.
+fn xdp_errors(driver: &str) -> u64 {
+    let errors = driver.lines().filter_map(|line| line.split_once("_xdp_xmit_errors: "));
+    errors.filter_map(|(_, count)| count.trim().parse::<u64>().ok()).sum()
 }
 
 fn counters(ns: &Netns) -> Result<Value> {
@@ -104,5 +137,7 @@ mod tests {
         let said = serde_json::from_str(said).expect("JSON");
         assert_eq!(packets(&said, "others").expect("there"), 9);
         assert!(packets(&said, "nobody").is_err());
+        let driver = "NIC statistics:\n     tx_queue_0_xdp_xmit: 9\n     tx_queue_0_xdp_xmit_errors: 3\n     tx_queue_1_xdp_xmit_errors: 4\n";
+        assert_eq!(xdp_errors(driver), 7);
     }
 }

@@ -113,6 +113,7 @@ fn flags(policy: &Policy, lists: &ListImage, targets: bool) -> u32 {
     [
         (policy.enforce_node, node_flag::ENFORCE),
         (policy.tunnels, node_flag::TUNNELS),
+        (policy.drop_malformed, node_flag::MALFORMED),
         (has4, node_flag::LIST4),
         (has6, node_flag::LIST6),
         (targets, node_flag::TARGETS),

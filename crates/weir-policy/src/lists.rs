@@ -3,9 +3,9 @@
 //! The longest prefix that counts decides; allow beats deny at equal length; never-block beats everything. All of that is
 //! resolved here, so that the packet path has one load for most addresses and never compares entries.
 //!
-//! Entries are sorted by address and length, entries of one prefix are merged ([`group`]), and one [`sweep`] with a stack of
+//! Entries are sorted by address and length, entries of one prefix are merged (`group`), and one `sweep` with a stack of
 //! enclosing prefixes tells a sink which addresses to paint with which state and which prefixes to put into the exact map.
-//! What differs between IPv4 ([`four`]), IPv6 ([`six`]) and targets' own lists ([`own`]) is the sink.
+//! What differs between IPv4 (`four`), IPv6 (`six`) and targets' own lists (`own`) is the sink.
 
 mod fit;
 mod four;

@@ -40,6 +40,8 @@ pub struct Policy {
     pub enforce_node: bool,
     /// Whether packets inside VXLAN, Geneve, IPIP and 6in4 are judged. Off.
     pub tunnels: bool,
+    /// Drop malformed packets (where the node enforces); without it they are counted and passed. Default: off.
+    pub drop_malformed: bool,
     /// Allow, deny and never-block entries, in any order.
     pub lists: Vec<ListEntry>,
     /// Destination ports that always pass. [`DEFAULT_FAILSAFE`].
@@ -60,6 +62,7 @@ impl Default for Policy {
         Self {
             enforce_node: false,
             tunnels: false,
+            drop_malformed: false,
             lists: Vec::new(),
             failsafe: DEFAULT_FAILSAFE.to_vec(),
             targets: Vec::new(),

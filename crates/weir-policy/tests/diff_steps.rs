@@ -122,7 +122,7 @@ fn own() -> impl Strategy<Value = [Vec<u32>; 2]> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
     #[test]
     fn lists_of_any_kind(old in entries(14), new in entries(14), a in own(), b in own()) {

@@ -41,7 +41,7 @@ fn addr(text: &str) -> Addr {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
 
     #[test]
     fn every_address_at_every_tick(list in entries(40), low in prop::collection::vec(any::<u16>(), 20)) {

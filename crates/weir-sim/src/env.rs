@@ -13,16 +13,18 @@ use std::sync::Arc;
 
 use weir_abi::counters::COUNTER_SLOTS;
 use weir_abi::rules::SLOTS;
-use weir_abi::{ABI_VERSION, Cell64, Config, Counter, FEATURE_SLOTS, FragmentSlot, Reason, SourceLine, TargetCells, maps};
+use weir_abi::{
+    ABI_VERSION, Cell64, Config, Counter, FEATURE_SLOTS, FragmentSlot, Reason, SourceLine, TargetCells, maps,
+};
 use weir_core::{Outcome, process};
 use weir_policy::TableImage;
 use weir_wire::Frame;
 
 use cells::Cells;
-use counts::Counts;
 pub use counts::Counted;
+use counts::Counts;
 pub use cpu::Cpu;
-pub use state::State;
+pub use state::{State, fragment_words, source_words, target_words};
 
 /// What is chosen when the environment is made, and does not change with the policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,10 +193,10 @@ impl SimEnv {
             counters: (0..targets).flat_map(|t| self.counts.row(t)).collect(),
             features: (0..targets).flat_map(|t| self.counts.features(t)).collect(),
             rules: self.counts.rules().to_vec(),
-            sources: self.cells.sources.iter().map(state::line).collect(),
-            source_prefixes: self.cells.source_prefixes.iter().map(state::line).collect(),
-            targets: self.cells.targets.iter().map(state::target).collect(),
-            fragments: self.cells.fragments.iter().map(state::slot).collect(),
+            sources: self.cells.sources.iter().map(source_words).collect(),
+            source_prefixes: self.cells.source_prefixes.iter().map(source_words).collect(),
+            targets: self.cells.targets.iter().map(target_words).collect(),
+            fragments: self.cells.fragments.iter().map(fragment_words).collect(),
         }
     }
 

@@ -42,6 +42,9 @@ pub const PACE_UNIT: u64 = 16;
 /// A sender that was kept from sending for longer than this does not make up for it.
 pub const FORGIVEN_NS: u64 = 2_000_000;
 
+/// So many frames may leave at once, whatever the pace: the generator works in batches.
+pub const AT_ONCE: u64 = 32;
+
 /// The running state of the generator, one per CPU: the thread that sends stays on one.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,6 +55,9 @@ pub struct Running {
     pub interval: u64,
     /// When the next frame is due, in sixteenths of a nanosecond; 0 before the first.
     pub due: u64,
+    /// The same for a second, slightly faster pace, which late frames keep to: a burst would overflow queues that the flood
+    /// itself does not.
+    pub soonest: u64,
     /// The last moment for a frame, in nanoseconds; 0 before the first.
     pub until: u64,
     /// How long after the first frame that is, in nanoseconds.
@@ -149,7 +155,7 @@ pub struct SeedSource {
 const _: () = {
     assert!(size_of::<Field>() == 16);
     assert!(size_of::<Plan>() == 48 + HEADER_BYTES + 16 * MAX_FIELDS);
-    assert!(size_of::<Running>() == 48);
+    assert!(size_of::<Running>() == 56);
     assert!(size_of::<Keep>() == 24);
     assert!(size_of::<SeedSource>() == 24);
 };

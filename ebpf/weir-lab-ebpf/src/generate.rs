@@ -13,7 +13,7 @@ use aya_ebpf::{
 };
 
 use crate::abi::{
-    FORGIVEN_NS, HEADER_BYTES, HEADER_START, HEADER_WORDS, KINDS, MAX_FIELDS, PACE_UNIT, Plan, Running, SUM_IP, SUM_L4,
+    AT_ONCE, FORGIVEN_NS, HEADER_BYTES, HEADER_START, HEADER_WORDS, KINDS, MAX_FIELDS, PACE_UNIT, Plan, Running, SUM_IP, SUM_L4,
 };
 use crate::packet::{write, write_byte};
 
@@ -56,9 +56,11 @@ fn due(running: &mut Running) -> bool {
         running.due = now * PACE_UNIT;
         running.until = now + running.time;
     }
-    if now * PACE_UNIT < running.due || now > running.until {
+    let ticks = now * PACE_UNIT;
+    if ticks < running.due || ticks + running.interval * AT_ONCE < running.soonest || now > running.until {
         return false;
     }
+    running.soonest = running.soonest.max(ticks) + running.interval / 5 * 4;
     let floor = (now - FORGIVEN_NS) * PACE_UNIT;
     if running.due < floor {
         running.due = floor;

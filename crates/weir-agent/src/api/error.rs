@@ -29,5 +29,8 @@ impl From<Refusal> for Refused {
 
 /// Paths that lead nowhere.
 pub(super) async fn not_found(uri: Uri) -> Refused {
-    Refused(StatusCode::NOT_FOUND, format!("there is nothing at {}; changes and samples need the unix socket", uri.path()))
+    Refused(
+        StatusCode::NOT_FOUND,
+        format!("there is nothing at {}; changes and samples need the unix socket", uri.path()),
+    )
 }

@@ -21,7 +21,10 @@ pub(super) fn common() -> Router<Api> {
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
-        .route("/api/v1/status", get(async |State(api): State<Api>| -> Json<Status> { Json(status::status(&api.view)) }))
+        .route(
+            "/api/v1/status",
+            get(async |State(api): State<Api>| -> Json<Status> { Json(status::status(&api.view)) }),
+        )
         .route("/api/v1/counters", get(counters))
         .route("/api/v1/targets", get(targets))
         .route("/api/v1/rules", get(rules))
@@ -70,10 +73,7 @@ fn entries(api: &Api, action: BlockAction) -> Json<Vec<EntryRow>> {
     Json(status::entries(&api.view.policy(), action))
 }
 
-async fn explain_address(
-    State(api): State<Api>,
-    Path(address): Path<String>,
-) -> Result<Json<Explanation>, Refused> {
+async fn explain_address(State(api): State<Api>, Path(address): Path<String>) -> Result<Json<Explanation>, Refused> {
     let ip: IpAddr = address.parse().map_err(|_| {
         let message = format!("`{address}` is not an address: write something like 192.0.2.10 or 2001:db8::10");
         Refused(StatusCode::BAD_REQUEST, message)

@@ -30,7 +30,9 @@ pub enum ListenError {
         source: io::Error,
     },
     /// The address is not loopback.
-    #[error("will not listen on {0}: the API has neither TLS nor a password, so only loopback addresses such as 127.0.0.1 are possible")]
+    #[error(
+        "will not listen on {0}: the API has neither TLS nor a password, so only loopback addresses such as 127.0.0.1 are possible"
+    )]
     NotLoopback(SocketAddr),
     /// The port cannot be had.
     #[error("cannot listen on {address}: {source}; choose another port with --listen")]

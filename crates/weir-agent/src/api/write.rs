@@ -40,9 +40,8 @@ async fn remove(
     action: BlockAction,
     Query(Which { cidr }): Query<Which>,
 ) -> Result<Json<Applied>, Refused> {
-    let cidr: Cidr = cidr
-        .parse()
-        .map_err(|e: weir_api::spec::cidr::CidrError| Refused(StatusCode::BAD_REQUEST, e.to_string()))?;
+    let cidr: Cidr =
+        cidr.parse().map_err(|e: weir_api::spec::cidr::CidrError| Refused(StatusCode::BAD_REQUEST, e.to_string()))?;
     Ok(Json(api.engine.remove(action, cidr).await?))
 }
 

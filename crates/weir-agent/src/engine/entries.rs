@@ -2,10 +2,14 @@
 
 use std::time::Instant;
 
+use super::base::list_entry;
+use super::{ApplyError, Engine, Now, Refusal, clock};
 use weir_api::local::{Applied, NewEntry};
 use weir_api::spec::{BlockAction, Cidr, Mode, Moment};
+use weir_policy::model::Scope;
+use weir_policy::patch::patch;
+use weir_policy::prefix::Prefix;
 
-use super::{ApplyError, Engine, Now, Refusal};
 use crate::entries::Entry;
 use crate::status;
 
@@ -39,21 +43,66 @@ impl Engine {
     /// it took until the kernel had it, ms.
     fn change(&mut self, cidr: Cidr, entry: Option<Entry>, now: Now) -> Result<f64, Refusal> {
         let start = Instant::now();
-        let before = self.entries.set(cidr, entry).map_err(|e| Refusal::Unwise(e.to_string()))?;
-        let applied = self.apply(now).map_err(|e| match e {
+        let before = self.entries.set(cidr, entry.clone()).map_err(|e| Refusal::Unwise(e.to_string()))?;
+        let in_force = self.put_in_force(cidr, entry.as_ref(), now).map_err(|e| match e {
             ApplyError::Compile(errors) => Refusal::Unwise(errors.to_string()),
             ApplyError::Datapath(e) => Refusal::Failed(e.to_string()),
         });
         let effect_ms = start.elapsed().as_secs_f64() * 1000.0;
-        let in_force = applied.is_ok();
-        let kept = applied.and_then(|()| self.entries.save().map_err(|e| Refusal::Failed(e.to_string())));
+        let done = in_force.is_ok();
+        let kept = in_force.and_then(|()| self.entries.save().map_err(|e| Refusal::Failed(e.to_string())));
         let Err(refusal) = kept else { return Ok(effect_ms) };
         // There was room for it before, so there is now.
-        let _ = self.entries.set(cidr, before);
-        if in_force && let Err(e) = self.apply(now) {
+        let _ = self.entries.set(cidr, before.clone());
+        if done && let Err(e) = self.put_in_force(cidr, before.as_ref(), now) {
             tracing::error!(error = %e, %cidr, "a change that could not be kept stays in force until the next one");
         }
         Err(refusal)
+    }
+
+    /// Changes the tables for one prefix: only the blocks around it, where that is possible.
+    fn put_in_force(&mut self, cidr: Cidr, entry: Option<&Entry>, now: Now) -> Result<(), ApplyError> {
+        let clock = clock(&mut *self.datapath, now)?;
+        let listed = entry.map(|entry| list_entry(cidr, entry, &mut self.base.names, clock));
+        let before = self.base.set_runtime(cidr, listed);
+        let result = self.patch(cidr, clock.ticks).unwrap_or_else(|| self.rebuild(now));
+        match result {
+            Ok(()) => self.view.set_policy(self.shown(clock)),
+            Err(_) => drop(self.base.set_runtime(cidr, before)),
+        }
+        result
+    }
+
+    /// The small way; nothing where only the large one works.
+    fn patch(&mut self, cidr: Cidr, ticks: u64) -> Option<Result<(), ApplyError>> {
+        let prefix = Prefix::from(cidr.net());
+        let patch = match patch(self.datapath.image(), &self.base.index, prefix, &self.base.names, ticks)? {
+            Ok(patch) => patch,
+            // The large way refuses it, too, and with names.
+            Err(_) => return None,
+        };
+        Some(match self.datapath.patch(patch.diff) {
+            Ok(report) => {
+                self.changes = report.changes;
+                self.exact_until = [self.exact_until, patch.exact_until].into_iter().flatten().min();
+                Ok(())
+            }
+            Err(e) => Err(e.into()),
+        })
+    }
+
+    /// Forgets entries whose time is over, here, in the tables and on disk.
+    pub(super) fn forget_ended(&mut self, now: Now) -> Result<(), ApplyError> {
+        let ended = self.entries.expire(now.wall);
+        for cidr in &ended {
+            self.put_in_force(*cidr, None, now)?;
+        }
+        if !ended.is_empty()
+            && let Err(e) = self.entries.save()
+        {
+            tracing::warn!(error = %e, "ended entries stay in the state directory until the next change");
+        }
+        Ok(())
     }
 
     fn applied(&self, cidr: Cidr, entry: &Entry, effect_ms: f64) -> Applied {
@@ -69,11 +118,11 @@ impl Engine {
         let word = if action == BlockAction::Deny { "block" } else { "exception" };
         let rows = self.entries.rows().iter().filter(|(_, entry)| entry.action == action);
         let around = rows.map(|(other, _)| *other).find(|other| other.net().contains(&cidr.net()));
-        let in_files = self.base.policy.lists.iter().find(|e| e.prefix == cidr.net().into());
+        let in_files = self.base.index.inside(Scope::Node, cidr.net().into()).find(|e| e.prefix == cidr.net().into());
         match (around, in_files) {
             (Some(other), _) => format!("there is no {word} of {cidr}; it lies within {other}: remove that one"),
             (None, Some(entry)) => {
-                let rule = self.base.policy.names.show(entry.rule);
+                let rule = self.base.names.show(entry.rule);
                 format!("{cidr} comes from the policy files ({rule}): change it there")
             }
             (None, None) => format!("there is no {word} of {cidr}: `weir status` lists what there is"),

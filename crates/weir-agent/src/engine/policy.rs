@@ -1,31 +1,41 @@
 //! From files to tables in force, and back to the last good ones when the files are bad.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use weir_api::problem::{Position, Problem, Severity};
 use weir_api::spec::Mode;
-use weir_api::to_policy::{Context, Converted, to_policy};
+use weir_api::to_policy::{Clock, Context, Converted, to_policy};
 use weir_policy::compile::Compiled;
 use weir_policy::image::TableImage;
-use weir_policy::model::{ListEntry, Verdict};
+use weir_policy::model::{ListEntry, Policy, Verdict};
 
-use super::{ApplyError, Base, Engine, Now, StartError, clock};
+use super::base::{Base, list_entry, used_names};
+use super::{ApplyError, Engine, Now, StartError, clock};
+use crate::datapath::DatapathError;
 use crate::host::Host;
 use crate::policy::{Loaded, load};
 use crate::tables;
 use crate::view::PolicyView;
 
 impl Engine {
-    /// Puts the first policy in force: the one on disk, else the last good one.
+    /// Puts the first policy in force, the one on disk, else the last good one; then attaches.
     pub fn load(&mut self, now: Now) -> Result<(), StartError> {
         self.start_sampling()?;
-        let loaded = match &self.settings.policy {
-            Some(path) => load(path),
-            None => Ok(Loaded::default()),
+        self.first_policy(now)?;
+        self.datapath.attach()?;
+        let mut view = PolicyView::clone(&self.view.policy());
+        view.attachments = self.datapath.attachments();
+        self.view.set_policy(view);
+        Ok(())
+    }
+
+    fn first_policy(&mut self, now: Now) -> Result<(), StartError> {
+        let Some(path) = self.settings.policy.clone() else {
+            return self.adopt(Loaded::default(), true, now).map_err(StartError::Policy);
         };
-        let Err(problems) = loaded.and_then(|loaded| self.adopt(loaded, true, now)) else { return Ok(()) };
-        let path = self.settings.policy.clone().unwrap_or_default();
+        let Err(problems) = load(&path).and_then(|loaded| self.adopt(loaded, true, now)) else { return Ok(()) };
         let earlier = match self.last_good.load(&path) {
             Ok(Some(texts)) => texts.load().and_then(|loaded| self.adopt(loaded, false, now)),
             Ok(None) => Err(Vec::new()),
@@ -53,7 +63,7 @@ impl Engine {
         if self.host == host {
             return;
         }
-        tracing::info!(addresses = ?host.addresses, gateways = ?host.gateways, "the host's addresses changed");
+        tracing::info!(addresses = ?host.addresses, "the host's addresses changed");
         self.host = host;
         match &self.settings.policy {
             Some(path) => self.reload(load(path), now),
@@ -61,63 +71,64 @@ impl Engine {
         }
     }
 
-    /// Converts, compiles and applies; nothing changes when any of these refuses.
+    /// Converts, compiles and applies; nothing changes when any of these refuses. `keep`: this is what the files say.
     fn adopt(&mut self, loaded: Loaded, keep: bool, now: Now) -> Result<(), Vec<Problem>> {
         let start = Instant::now();
-        let clock = clock(&*self.datapath, now);
+        let file = self.settings.policy.as_ref().map_or_else(String::new, |p| p.display().to_string());
+        let general = |message: String| {
+            let position = Position { file: file.as_str().into(), line: 0, column: 0 };
+            vec![Problem { severity: Severity::Error, position, field: String::new(), message }]
+        };
+        let clock = clock(&mut *self.datapath, now).map_err(|e| general(e.to_string()))?;
         let context = Context {
             mode: self.settings.mode,
             host: &self.host.addresses,
             files: &loaded.lists,
             clock,
-            names: tables::used_names(&self.base.policy),
+            names: used_names(&self.base),
             sets: self.base.policy.sets.clone(),
         };
         let Converted { mut policy, warnings, places } = to_policy(&loaded.objects, context)?;
         let rule = policy.names.intern("never-block set");
         let never = self.host.never_block().into_iter().chain(self.settings.never_block.iter().copied());
         policy.lists.extend(never.map(|net| ListEntry::new(net, Verdict::NeverBlock, rule)));
+        let runtime: BTreeMap<_, _> =
+            self.entries.rows().iter().map(|(c, e)| (*c, list_entry(*c, e, &mut policy.names, clock))).collect();
+        policy.lists.extend(runtime.values());
+        let Loaded { objects, lists, texts } = loaded;
+        drop(lists);
 
-        let objects = loaded.objects.len() as u64;
-        let files: Vec<String> = loaded.texts.yaml.keys().chain(loaded.texts.lists.keys()).cloned().collect();
-        let lists = std::mem::take(&mut policy.lists);
-        let shown = Arc::new(policy.clone());
-        policy.lists = lists;
-        let fresh = Base { policy, shown, warnings, files, objects };
-        let before = std::mem::replace(&mut self.base, fresh);
-        drop(loaded.lists);
-        if let Err(e) = self.apply(now) {
-            self.base = before;
-            let file = self.settings.policy.as_ref().map_or_else(String::new, |p| p.display().to_string());
-            return Err(match e {
-                ApplyError::Compile(errors) => tables::findings(&errors, &places, &file),
-                ApplyError::Datapath(e) => {
-                    let position = Position { file: file.into(), line: 0, column: 0 };
-                    vec![Problem { severity: Severity::Error, position, field: String::new(), message: e.to_string() }]
-                }
-            });
-        }
-        let mut view = PolicyView::clone(&self.view.policy());
+        self.compile_and_apply(&policy, clock).map_err(|e| match e {
+            ApplyError::Compile(errors) => tables::findings(&errors, &places, &file),
+            ApplyError::Datapath(e) => general(e.to_string()),
+        })?;
+        self.base = Base {
+            warnings,
+            files: texts.yaml.keys().chain(texts.lists.keys()).cloned().collect(),
+            objects: objects.len() as u64,
+            ..Base::new(policy, runtime)
+        };
+        let mut view = self.shown(clock);
         view.generation += 1;
         view.stale = !keep;
         view.errors.clear();
         view.apply_time = start.elapsed();
         tracing::info!(
             generation = view.generation,
-            objects,
-            prefixes = self.base.policy.lists.len(),
-            targets = self.base.policy.targets.len(),
+            objects = view.objects,
+            list_entries = view.prefixes,
+            targets = view.policy.targets.len(),
             changes = view.changes,
-            ms = view.apply_time.as_millis(),
+            ms = view.apply_time.as_secs_f64() * 1000.0,
             "policy in force"
         );
-        for warning in &self.base.warnings {
+        for warning in &view.warnings {
             tracing::warn!(%warning, "policy");
         }
         self.view.set_policy(view);
         if keep
             && let Some(path) = &self.settings.policy
-            && let Err(e) = self.last_good.save(path, &loaded.texts)
+            && let Err(e) = self.last_good.save(path, &texts)
         {
             tracing::warn!(error = %e, "cannot keep a copy of the policy: a restart in front of a broken file would find none");
         }
@@ -135,47 +146,68 @@ impl Engine {
         self.view.set_policy(view);
     }
 
-    /// Compiles the policy and the runtime entries, and puts the tables in force.
-    pub(super) fn apply(&mut self, now: Now) -> Result<(), ApplyError> {
-        let clock = clock(&*self.datapath, now);
-        // The entries go in and out again: a copy of a long list would cost more than everything else here.
-        let from_files = self.base.policy.lists.len();
-        tables::add_entries(&mut self.base.policy, self.entries.rows(), clock);
-        let built = tables::build(&self.base.policy, self.image.as_ref(), clock);
-        self.base.policy.lists.truncate(from_files);
-        let Compiled { image, warnings, exact_until } = built?;
+    /// Compiles what the engine holds as a whole, and puts it in force.
+    pub(super) fn rebuild(&mut self, now: Now) -> Result<(), ApplyError> {
+        let clock = clock(&mut *self.datapath, now)?;
+        self.compile_and_apply(&self.base.whole(), clock)?;
+        self.view.set_policy(self.shown(clock));
+        Ok(())
+    }
+
+    fn compile_and_apply(&mut self, policy: &Policy, clock: Clock) -> Result<(), ApplyError> {
+        let in_force = self.datapath.image();
+        // Tables that an agent before this one left have no names; without them ids would change hands.
+        let named = match self.ids.names() {
+            Some(names) if in_force.names.targets.is_empty() => {
+                Some(TableImage { names: names.clone(), ..in_force.clone() })
+            }
+            _ => None,
+        };
+        let Compiled { image, warnings, exact_until } =
+            tables::build(policy, Some(named.as_ref().unwrap_or(in_force)), clock)?;
         for warning in warnings {
             // Who wrote the policy has seen these with line and column, but for endpoints that overlap only in part.
             tracing::debug!(%warning, "tables");
         }
         let report = self.datapath.apply(&image)?;
-        let mut view = PolicyView::clone(&self.view.policy());
-        view.mode = if self.base.policy.enforce_node { Mode::Enforce } else { Mode::Observe };
-        view.files.clone_from(&self.base.files);
-        view.objects = self.base.objects;
-        view.warnings.clone_from(&self.base.warnings);
-        view.applied = Some(now.wall);
-        view.apply_time = report.elapsed;
-        view.changes = report.changes;
-        view.policy = Arc::clone(&self.base.shown);
-        view.prefixes = from_files as u64;
-        view.entries = self.entries.rows().iter().map(|(cidr, entry)| (*cidr, entry.clone())).collect();
-        view.names = Arc::new(image.names.clone());
-        view.slots = slots(&image);
-        view.clock = clock;
-        view.attachments = self.datapath.attachments();
-        self.view.set_policy(view);
+        self.exact_until = exact_until;
+        self.changes = report.changes;
         if let Err(e) = self.ids.save(&image.names) {
             tracing::warn!(error = %e, "cannot keep the ids of targets: after a restart counters may change their names");
         }
-        self.image = Some(image);
-        self.exact_until = exact_until;
         Ok(())
     }
 
+    /// What readers see of what is in force now.
+    pub(super) fn shown(&self, clock: Clock) -> PolicyView {
+        let image = self.datapath.image();
+        let before = self.view.policy();
+        PolicyView {
+            mode: if self.base.policy.enforce_node { Mode::Enforce } else { Mode::Observe },
+            files: self.base.files.clone(),
+            objects: self.base.objects,
+            warnings: self.base.warnings.clone(),
+            applied: Some(clock.now),
+            changes: self.changes,
+            policy: Arc::clone(&self.base.policy),
+            prefixes: self.base.from_files,
+            entries: self.entries.rows().iter().map(|(cidr, entry)| (*cidr, entry.clone())).collect(),
+            names: if before.names.rules == image.names.rules && before.names.targets == image.names.targets {
+                Arc::clone(&before.names)
+            } else {
+                Arc::new(image.names.clone())
+            },
+            slots: slots(image),
+            clock,
+            attachments: self.datapath.attachments(),
+            ..PolicyView::clone(&before)
+        }
+    }
+
     /// Whether something has expired that the tables cannot express by themselves.
-    pub(super) fn tables_are_behind(&self) -> bool {
-        self.exact_until.is_some_and(|tick| self.datapath.now_ticks() >= tick)
+    pub(super) fn tables_are_behind(&mut self) -> Result<bool, DatapathError> {
+        let Some(tick) = self.exact_until else { return Ok(false) };
+        Ok(self.datapath.now_ticks()? >= tick)
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use weir_api::local::Totals;
 
-use super::{Engine, Now};
+use super::{ApplyError, Engine, Now};
 use crate::sampling::Rates;
 use crate::traffic::Traffic;
 
@@ -54,8 +54,8 @@ impl Engine {
     }
 
     fn fetch_samples(&mut self, now: Now) -> Result<(), crate::datapath::DatapathError> {
-        let lost = self.datapath.poll_samples(&mut self.samples)?;
-        self.view.recent().extend(now.wall, &self.samples, lost);
+        self.datapath.poll_samples(&mut self.samples)?;
+        self.view.recent().extend(now.wall, &self.samples);
         self.samples.clear();
         Ok(())
     }
@@ -81,13 +81,11 @@ impl Engine {
     }
 
     fn clear_ended(&mut self, now: Now) {
-        let ended = self.entries.expire(now.wall);
-        if ended && let Err(e) = self.entries.save() {
-            tracing::warn!(error = %e, "ended entries stay in the state directory until the next change");
-        }
-        if (ended || self.tables_are_behind())
-            && let Err(e) = self.apply(now)
-        {
+        let result = self.forget_ended(now).and_then(|()| match self.tables_are_behind() {
+            Ok(true) => self.rebuild(now),
+            other => other.map(drop).map_err(ApplyError::from),
+        });
+        if let Err(e) = result {
             tracing::error!(error = %e, "ended entries stay in the tables, where they have no effect");
         }
     }

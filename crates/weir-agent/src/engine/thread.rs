@@ -27,6 +27,7 @@ fn work(mut engine: Engine, commands: &mpsc::Receiver<Command>) {
             Ok(Command::Explain(ip, reply)) => drop(reply.send(Ok(engine.explain(ip, Now::read())))),
             Ok(Command::Detach(reply)) => {
                 let removed = engine.detach().map_err(|e| Refusal::Failed(e.to_string()));
+                tracing::info!(removed = removed.as_ref().map(|r| r.join(", ")).unwrap_or_default(), "detached");
                 return drop(reply.send(removed));
             }
             Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return,

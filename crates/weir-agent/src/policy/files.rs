@@ -5,11 +5,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use weir_api::Object;
 use weir_api::field::FieldPath;
 use weir_api::problem::{Position, Problem, Severity};
 use weir_api::spec::Cidr;
 use weir_api::yaml::{self, Parsed};
-use weir_api::Object;
 
 use super::list;
 
@@ -48,7 +48,9 @@ impl Texts {
     /// The same from texts that were read before.
     pub fn load(self) -> Result<Loaded, Vec<Problem>> {
         let Texts { yaml, mut lists } = self;
-        parse(yaml, str::to_owned, move |file| lists.remove(file).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound)))
+        parse(yaml, str::to_owned, move |file| {
+            lists.remove(file).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+        })
     }
 }
 
@@ -97,7 +99,10 @@ fn read_yaml(path: &Path) -> Result<BTreeMap<String, String>, Problem> {
     let unreadable = |path: &Path, e: io::Error| refuse(path, format!("cannot be read: {e}"));
     let files = yaml_files(path).map_err(|e| unreadable(path, e))?;
     if files.len() > MAX_FILES {
-        return Err(refuse(path, format!("holds more than {MAX_FILES} YAML files: join some, or name the right directory")));
+        return Err(refuse(
+            path,
+            format!("holds more than {MAX_FILES} YAML files: join some, or name the right directory"),
+        ));
     }
     let mut texts = BTreeMap::new();
     for file in files {

@@ -87,20 +87,21 @@ fn unescape(name: &str) -> String {
         out.push_str(&rest[..at]);
         let tail = &rest[at + 1..];
         let hex = tail.strip_prefix("u{").and_then(|t| t.split_once('}'));
-        let (c, after) = match hex.and_then(|(h, after)| Some((char::from_u32(u32::from_str_radix(h, 16).ok()?)?, after))) {
-            Some(found) => found,
-            None => {
-                let mut chars = tail.chars();
-                let c = match chars.next() {
-                    Some('n') => '\n',
-                    Some('r') => '\r',
-                    Some('t') => '\t',
-                    Some(c) => c,
-                    None => '\\',
-                };
-                (c, chars.as_str())
-            }
-        };
+        let (c, after) =
+            match hex.and_then(|(h, after)| Some((char::from_u32(u32::from_str_radix(h, 16).ok()?)?, after))) {
+                Some(found) => found,
+                None => {
+                    let mut chars = tail.chars();
+                    let c = match chars.next() {
+                        Some('n') => '\n',
+                        Some('r') => '\r',
+                        Some('t') => '\t',
+                        Some(c) => c,
+                        None => '\\',
+                    };
+                    (c, chars.as_str())
+                }
+            };
         out.push(c);
         rest = after;
     }

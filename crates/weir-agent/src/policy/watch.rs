@@ -33,7 +33,8 @@ impl Watch {
     /// Watches from now on: to be made before the files are read for the first time.
     pub fn new(path: PathBuf) -> Self {
         let (hint, hints) = mpsc::channel::<()>(1);
-        let watched = if path.is_dir() { path.clone() } else { path.parent().map(Path::to_path_buf).unwrap_or_default() };
+        let watched =
+            if path.is_dir() { path.clone() } else { path.parent().map(Path::to_path_buf).unwrap_or_default() };
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             // Reading the files is an event, too: without this filter every reload would cause the next.
             if event.map_or(true, |e| !e.kind.is_access()) {
@@ -55,7 +56,11 @@ impl Watch {
 
     /// Where relative paths within the policy start.
     pub fn base(&self) -> PathBuf {
-        if self.path.is_dir() { self.path.clone() } else { self.path.parent().map(Path::to_path_buf).unwrap_or_default() }
+        if self.path.is_dir() {
+            self.path.clone()
+        } else {
+            self.path.parent().map(Path::to_path_buf).unwrap_or_default()
+        }
     }
 
     /// Comes back after the next change. Files elsewhere that count, too, are given by `extra`, asked anew each time.
@@ -64,7 +69,8 @@ impl Watch {
             let now = stamps(&files_of(&self.path));
             let elsewhere = stamps(&extra());
             // A file that is new among the others was read just now; in the directory it is a change.
-            let other_changed = elsewhere.iter().any(|(path, stamp)| self.last_extra.get(path).is_some_and(|s| s != stamp));
+            let other_changed =
+                elsewhere.iter().any(|(path, stamp)| self.last_extra.get(path).is_some_and(|s| s != stamp));
             let changed = now != self.last || other_changed;
             (self.last, self.last_extra) = (now, elsewhere);
             if changed {

@@ -19,7 +19,9 @@ pub enum CidrError {
     #[error("`{0}` is not an address or CIDR: write something like 198.51.100.0/24, 198.51.100.7 or 2001:db8::/32")]
     Form(String),
     /// Bits are set behind the prefix length: one of two meanings, and the wrong one blocks strangers.
-    #[error("`{text}` has bits set behind its prefix length: write {whole} for the whole block, or {one} for the one address")]
+    #[error(
+        "`{text}` has bits set behind its prefix length: write {whole} for the whole block, or {one} for the one address"
+    )]
     HostBits {
         /// As written.
         text: String,

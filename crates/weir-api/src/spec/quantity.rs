@@ -13,7 +13,9 @@ pub struct Quantity(pub u64);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QuantityError {
     /// No number, or an unknown suffix.
-    #[error("`{0}` is not a quantity: write a whole number, if need be with k, M, G, T, Ki, Mi, Gi or Ti, such as 200k or 10Mi")]
+    #[error(
+        "`{0}` is not a quantity: write a whole number, if need be with k, M, G, T, Ki, Mi, Gi or Ti, such as 200k or 10Mi"
+    )]
     Form(String),
     /// Does not come out whole.
     #[error("`{0}` is not a whole number")]

@@ -29,13 +29,7 @@ impl Conversion<'_> {
         }
     }
 
-    fn dimensions(
-        &mut self,
-        spec: Option<DimensionsSpec>,
-        cell: Cell,
-        at: &FieldPath,
-        origin: &Origin,
-    ) -> RateLimits {
+    fn dimensions(&mut self, spec: Option<DimensionsSpec>, cell: Cell, at: &FieldPath, origin: &Origin) -> RateLimits {
         let spec = spec.unwrap_or_default();
         let mut rate = |rate: Option<RateSpec>, unit, name| self.rate(rate?, cell, unit, &at.field(name), origin);
         RateLimits {
@@ -50,7 +44,8 @@ impl Conversion<'_> {
         match compile(&rate, cell, unit, self.clock.hz) {
             Ok(compiled) => {
                 if let (Some(raised), Some(asked)) = (compiled.raised_burst, spec.burst) {
-                    let message = format!("a burst of {asked} is below what the kernel's clock can tell: {raised} is used");
+                    let message =
+                        format!("a burst of {asked} is below what the kernel's clock can tell: {raised} is used");
                     self.warn(origin, &at.field("burst"), message);
                 }
                 Some(rate)

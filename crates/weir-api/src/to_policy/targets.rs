@@ -22,11 +22,8 @@ impl Conversion<'_> {
         let Limits { per_source, per_prefix, per_target } = self.limits(&spec.limits, origin);
         let name = target_name(resource);
         let lists = self.protection_lists(spec, &name, host_default, origin);
-        let endpoints = if host_default {
-            self.host_endpoints(origin)
-        } else {
-            self.endpoints(spec.target.as_ref(), kind, origin)
-        };
+        let endpoints =
+            if host_default { self.host_endpoints(origin) } else { self.endpoints(spec.target.as_ref(), kind, origin) };
         if endpoints.is_empty() {
             return;
         }
@@ -50,7 +47,11 @@ impl Conversion<'_> {
 
     fn host_endpoints(&mut self, origin: &Origin) -> Vec<Endpoint> {
         if self.host.is_empty() {
-            self.warn(origin, &FieldPath::spec().field("target"), "this host has no address: only the lists count");
+            self.warn(
+                origin,
+                &FieldPath::spec().field("target"),
+                "no address of this host is known: only the lists count",
+            );
         }
         self.host.iter().map(|ip| Endpoint { addr: *ip, port: 0, proto: 0 }).collect()
     }
@@ -71,14 +72,20 @@ impl Conversion<'_> {
         let [one] = named[..] else {
             let message = match named.len() {
                 0 => "empty: name one of services, pods or addresses".to_owned(),
-                _ => format!("{} stand side by side: one of them, and another object for the other", named.join(" and ")),
+                _ => {
+                    format!("{} stand side by side: one of them, and another object for the other", named.join(" and "))
+                }
             };
             self.error(origin, &at, message);
             return Vec::new();
         };
         match (one, &target.addresses) {
             ("nodes", _) if kind == Kind::Protection => {
-                self.error(origin, &at.field("nodes"), "nodes belong to the whole cluster: make this a ClusterProtection");
+                self.error(
+                    origin,
+                    &at.field("nodes"),
+                    "nodes belong to the whole cluster: make this a ClusterProtection",
+                );
                 Vec::new()
             }
             (_, Some(addresses)) => {
@@ -104,7 +111,11 @@ impl Conversion<'_> {
         if let (Some(protocol), Some(_)) = (target.protocol, target.port)
             && !protocol.has_ports()
         {
-            self.error(origin, &at.field("port"), format!("{protocol:?} has no ports: remove the port or the protocol"));
+            self.error(
+                origin,
+                &at.field("port"),
+                format!("{protocol:?} has no ports: remove the port or the protocol"),
+            );
         }
         if target.port == Some(0) {
             self.error(origin, &at.field("port"), "0 is no port: leave it out for all ports");
@@ -113,8 +124,9 @@ impl Conversion<'_> {
         let addresses: Vec<IpAddr> = match (target.ip, target.cidr) {
             (Some(ip), None) => vec![ip.0],
             (None, Some(cidr)) if cidr.size() > MAX_TARGET_ADDRESSES => {
-                let message =
-                    format!("{cidr} holds more than {MAX_TARGET_ADDRESSES} addresses: name smaller prefixes or single addresses");
+                let message = format!(
+                    "{cidr} holds more than {MAX_TARGET_ADDRESSES} addresses: name smaller prefixes or single addresses"
+                );
                 self.error(origin, &at.field("cidr"), message);
                 Vec::new()
             }
@@ -175,7 +187,9 @@ impl Conversion<'_> {
 /// The target's name: what metrics and samples call it.
 pub(super) fn target_name(resource: &Resource<ProtectionSpec>) -> String {
     match &resource.metadata.namespace {
-        Some(namespace) if resource.kind == Kind::Protection.name() => format!("{namespace}/{}", resource.metadata.name),
+        Some(namespace) if resource.kind == Kind::Protection.name() => {
+            format!("{namespace}/{}", resource.metadata.name)
+        }
         _ => resource.metadata.name.clone(),
     }
 }

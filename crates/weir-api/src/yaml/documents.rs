@@ -37,9 +37,10 @@ fn is_mark(line: &str, mark: &str) -> bool {
 }
 
 fn has_content(text: &str) -> bool {
-    text.lines().map(|line| if is_mark(line, "---") { &line[3..] } else { line }).map(str::trim).any(|line| {
-        !line.is_empty() && !line.starts_with('#') && !line.starts_with('%')
-    })
+    text.lines()
+        .map(|line| if is_mark(line, "---") { &line[3..] } else { line })
+        .map(str::trim)
+        .any(|line| !line.is_empty() && !line.starts_with('#') && !line.starts_with('%'))
 }
 
 #[cfg(test)]
@@ -52,11 +53,7 @@ mod tests {
 
     #[test]
     fn counts_lines_across_marks() {
-        assert_eq!(lines("a: 1\n---\nb: 2\n--- # c\nc: 3"), [
-            (1, "a: 1\n"),
-            (2, "---\nb: 2\n"),
-            (4, "--- # c\nc: 3")
-        ]);
+        assert_eq!(lines("a: 1\n---\nb: 2\n--- # c\nc: 3"), [(1, "a: 1\n"), (2, "---\nb: 2\n"), (4, "--- # c\nc: 3")]);
         assert_eq!(lines("a: 1\n...\n---\nb: 2\n"), [(1, "a: 1\n"), (3, "---\nb: 2\n")]);
     }
 

@@ -27,7 +27,8 @@ fn message(error: &Error) -> String {
             format!("`{variant}` is not allowed here{}", suggestion(variant, expected))
         }
         Error::SerdeMissingField { field, .. } => format!("the field `{field}` is missing here: add it"),
-        Error::SerdeInvalidType { unexpected, expected, .. } | Error::SerdeInvalidValue { unexpected, expected, .. } => {
+        Error::SerdeInvalidType { unexpected, expected, .. }
+        | Error::SerdeInvalidValue { unexpected, expected, .. } => {
             format!("found {unexpected} where {expected} is wanted")
         }
         Error::Unexpected { expected, .. } => wanted(expected),

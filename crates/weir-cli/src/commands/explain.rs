@@ -55,7 +55,8 @@ fn table(w: &mut impl Write, out: Out, said: &Explanation) -> io::Result<()> {
     if said.seen.is_empty() {
         return writeln!(w, "\nno recent packet sample is from {}", said.address);
     }
-    let mut table = Table::new(["TARGET", "VERDICT", "REASON", "PACKETS (ABOUT)>", "SAMPLES>", "LAST", "MEANING"], out.colour);
+    let mut table =
+        Table::new(["TARGET", "VERDICT", "REASON", "PACKETS (ABOUT)>", "SAMPLES>", "LAST", "MEANING"], out.colour);
     for row in &said.seen {
         table.row([
             row.target.as_str().into(),

@@ -22,7 +22,8 @@ pub fn run(args: RunArgs, socket: PathBuf) -> anyhow::Result<Outcome> {
         ModeArg::Observe => Mode::Observe,
         ModeArg::Enforce => Mode::Enforce,
     });
-    let options = Options { settings: Settings { policy, mode, never_block, state_dir }, socket, listen, detach_on_exit };
+    let options =
+        Options { settings: Settings { policy, mode, never_block, state_dir }, socket, listen, detach_on_exit };
     let open = OpenOptions { interfaces, pin_dir, generic };
     let runtime =
         Builder::new_multi_thread().worker_threads(2).enable_all().build().context("cannot start the runtime")?;
@@ -31,7 +32,7 @@ pub fn run(args: RunArgs, socket: PathBuf) -> anyhow::Result<Outcome> {
         Ended::StillEnforcing => {
             tracing::info!("stopped; the kernel goes on with the tables in force, `weir detach` removes everything");
         }
-        Ended::Detached(removed) => tracing::info!(?removed, "stopped; everything is removed from the kernel"),
+        Ended::Detached => tracing::info!("stopped; everything is removed from the kernel"),
     }
     Ok(Outcome::Fine)
 }
@@ -41,7 +42,8 @@ fn started(running: &Running) {
     let status = status::status(&running.view);
     for a in &status.attachments {
         let hook = a.hook.label();
-        tracing::info!(interface = a.interface, hook, adopted = a.adopted, beside = ?a.foreign, why = a.reason, "attached");
+        let beside = (!a.foreign.is_empty()).then(|| a.foreign.join(", "));
+        tracing::info!(interface = a.interface, hook, adopted = a.adopted, beside, why = a.reason, "attached");
     }
     let mode = match status.mode {
         NodeMode::Observe => "observe: nothing is dropped by the node's own checks",

@@ -18,7 +18,8 @@ pub fn completions(args: &CompletionsArgs) -> anyhow::Result<Outcome> {
 
 /// Writes a man page for every subcommand.
 pub fn man(args: &ManArgs) -> anyhow::Result<Outcome> {
-    clap_mangen::generate_to(Cli::command(), &args.directory)
-        .with_context(|| format!("cannot write man pages into {}; does the directory exist?", args.directory.display()))?;
+    clap_mangen::generate_to(Cli::command(), &args.directory).with_context(|| {
+        format!("cannot write man pages into {}; does the directory exist?", args.directory.display())
+    })?;
     Ok(Outcome::Fine)
 }

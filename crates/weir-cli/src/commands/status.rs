@@ -42,12 +42,12 @@ fn summary(w: &mut impl Write, s: &Status) -> io::Result<()> {
     writeln!(w, "mode      {what}{forced}")?;
     let p = &s.policy;
     let from = p.directory.as_deref().unwrap_or("no policy directory");
-    let (files, objects) = (p.files.len(), units::count(p.objects));
+    let (files, objects) = (units::of(p.files.len() as u64, "file"), units::of(p.objects, "object"));
     writeln!(
         w,
-        "policy    generation {}, {objects} objects in {files} files of {from}, {} list entries, applied in {:.1} ms",
+        "policy    generation {}, {objects} in {files} of {from}, {}, applied in {:.1} ms",
         p.generation,
-        units::count(p.prefixes),
+        units::of(p.prefixes, "list entry"),
         p.apply_ms
     )?;
     if p.stale {

@@ -17,6 +17,15 @@ pub fn count(n: u64) -> String {
     out
 }
 
+/// `1 file`, `2 files`, `3 list entries`.
+pub fn of(n: u64, what: &str) -> String {
+    match (n, what.strip_suffix('y')) {
+        (1, _) => format!("1 {what}"),
+        (_, Some(stem)) => format!("{} {stem}ies", count(n)),
+        (_, None) => format!("{} {what}s", count(n)),
+    }
+}
+
 /// `1.23 GB`.
 pub fn bytes(n: u64) -> String {
     scaled(n as f64, "B")
@@ -41,7 +50,13 @@ fn scaled(n: f64, unit: &str) -> String {
         let Some(next) = prefixes.next() else { break };
         (value, prefix) = (value / 1000.0, next);
     }
-    let decimals = if prefix.is_empty() || value >= 99.95 { 0 } else if value >= 9.995 { 1 } else { 2 };
+    let decimals = if prefix.is_empty() || value >= 99.95 {
+        0
+    } else if value >= 9.995 {
+        1
+    } else {
+        2
+    };
     format!("{value:.decimals$} {prefix}{unit}")
 }
 
@@ -76,12 +91,16 @@ mod tests {
         assert_eq!((packets_per_s(2e6), packets_per_s(0.0)), ("2.00 Mpkt/s".into(), "-".into()));
         assert_eq!(bits_per_s(120e6), "960 Mbit/s");
         assert_eq!(bytes(999_600), "1.00 MB");
+        assert_eq!((of(1, "file"), of(2_000, "list entry")), ("1 file".into(), "2,000 list entries".into()));
     }
 
     #[test]
     fn times() {
         let span = |s| super::span(Duration::from_secs(s));
-        assert_eq!((span(0), span(59), span(3543), span(187_201)), ("0s".into(), "59s".into(), "59m3s".into(), "2d4h".into()));
+        assert_eq!(
+            (span(0), span(59), span(3543), span(187_201)),
+            ("0s".into(), "59s".into(), "59m3s".into(), "2d4h".into())
+        );
         assert_eq!(until(None, SystemTime::now()), "never");
     }
 }

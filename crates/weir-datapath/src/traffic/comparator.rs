@@ -4,7 +4,6 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use aya::maps::{LpmTrie, MapData, lpm_trie::Key};
-use aya::programs::{TestRun, TestRunOptions};
 
 use super::abi::SeedConfig;
 use super::object::Object;
@@ -39,9 +38,9 @@ impl Bare {
         Ok(Tally { passed: 0, dropped: self.0.sum("DROPPED", 0)? })
     }
 
-    /// Average time for one frame over `repeat` runs on that frame (`BPF_PROG_TEST_RUN`): the floor of the method.
+    /// Average time for one frame over `repeat` runs on that frame (`BPF_PROG_TEST_RUN`).
     pub fn time(&mut self, frame: &[u8], repeat: u32) -> Result<Duration, Error> {
-        time(&mut self.0, "bare", frame, repeat)
+        self.0.time("bare", frame, repeat)
     }
 }
 
@@ -97,12 +96,6 @@ impl SeedLike {
 
     /// Average time for one frame over `repeat` runs on that frame (`BPF_PROG_TEST_RUN`).
     pub fn time(&mut self, frame: &[u8], repeat: u32) -> Result<Duration, Error> {
-        time(&mut self.0, "seed_like", frame, repeat)
+        self.0.time("seed_like", frame, repeat)
     }
-}
-
-fn time(object: &mut Object, what: &'static str, frame: &[u8], repeat: u32) -> Result<Duration, Error> {
-    let options = TestRunOptions { data_in: Some(frame), repeat, ..TestRunOptions::default() };
-    let done = object.program(what)?.test_run(options).map_err(|source| Error::Program { what, source })?;
-    Ok(done.duration)
 }

@@ -8,10 +8,10 @@ use super::{Error, Frame, Generator, Prepared};
 
 /// How long the kernel is to go on before it looks up: the stop flag is seen that late, and kinds of frames change so often.
 /// Shorter slices cost more, because each has a memory pool of its own to which every frame must return.
-const SLICE: Duration = Duration::from_millis(10);
+const SLICE: Duration = Duration::from_millis(3);
 /// Between slices, a moment for whoever else needs this core; the pace makes up for it. A real-time thread that never rests
 /// would be stopped by the kernel for a twentieth of each second instead.
-const REST: Duration = Duration::from_micros(600);
+const REST: Duration = Duration::from_micros(160);
 const FIRST_RUNS: u32 = 20_000;
 const FEWEST_RUNS: u32 = 640;
 const MOST_RUNS: u32 = 1_000_000;
@@ -147,13 +147,13 @@ mod tests {
 
     #[test]
     fn slices_find_their_length() {
-        // A run that takes 100 ns: the slice settles at 10 ms.
+        // A run that takes 100 ns: the slice settles at 3 ms.
         let mut runs = FIRST_RUNS;
         for _ in 0..10 {
             runs = next_runs(runs, Duration::from_nanos(u64::from(runs) * 100));
         }
-        assert_eq!(runs, 100_000);
-        assert_eq!(next_runs(runs, Duration::from_secs(1)), 25_000, "a jam shortens the next one");
+        assert_eq!(runs, 30_000);
+        assert_eq!(next_runs(runs, Duration::from_secs(1)), 7_500, "a jam shortens the next one");
         assert_eq!(next_runs(FEWEST_RUNS, Duration::from_secs(1)), FEWEST_RUNS);
     }
 }

@@ -168,6 +168,11 @@ pub(super) struct Template {
 }
 
 impl Frame {
+    /// The frame as bytes: random fields have their smallest value, checksums are zero. For test runs of programs.
+    pub fn image(&self) -> Result<Vec<u8>, FrameError> {
+        Ok(self.template()?.bytes)
+    }
+
     /// Translates the description; interface and counter slot of the plan are still to be set.
     pub(super) fn template(&self) -> Result<Template, FrameError> {
         build::template(self)

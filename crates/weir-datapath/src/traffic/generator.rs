@@ -63,6 +63,19 @@ impl Generator {
         self.run(prepared, count)
     }
 
+    /// Makes one frame and shows it instead of sending it; it counts as sent.
+    pub fn preview(&mut self, prepared: &Prepared) -> Result<Vec<u8>, Error> {
+        self.aim(prepared)?;
+        let mut frame = vec![0; prepared.template.bytes.len()];
+        let mut options = TestRunOptions { repeat: 1, ..TestRunOptions::default() };
+        options.data_in = Some(&prepared.template.bytes);
+        options.data_out = Some(&mut frame);
+        let failed = |source| Error::Program { what: "generate", source };
+        let done = self.object.program("generate")?.test_run(options).map_err(failed)?;
+        frame.truncate(done.data_size_out as usize);
+        Ok(frame)
+    }
+
     /// Sets pace and bounds of the frames that [`Generator::run`] sends from now on. The time starts with the first frame.
     pub(super) fn pace(&mut self, pps: u64, packets: u64, time: Duration) -> Result<(), Error> {
         let interval = (1_000_000_000 * PACE_UNIT / pps.max(1)).max(1);
@@ -77,10 +90,7 @@ impl Generator {
 
     /// Runs the program so often. With a pace, most runs find that no frame is due yet.
     pub(super) fn run(&mut self, prepared: &Prepared, runs: u32) -> Result<(), Error> {
-        if self.loaded != Some(prepared.slot) {
-            self.object.set("PLAN", prepared.template.plan)?;
-            self.loaded = Some(prepared.slot);
-        }
+        self.aim(prepared)?;
         let mut options = TestRunOptions { repeat: runs, ..TestRunOptions::default() };
         options.data_in = Some(&prepared.template.bytes);
         options.attrs = options.attrs.xdp_live_frames(BATCH.min(runs.max(1)));
@@ -89,6 +99,14 @@ impl Generator {
             Err(ProgramError::SyscallError(error)) if error.io_error.kind() == ErrorKind::Interrupted => Ok(()),
             Err(source) => Err(Error::Program { what: "generate", source }),
         }
+    }
+
+    fn aim(&mut self, prepared: &Prepared) -> Result<(), Error> {
+        if self.loaded != Some(prepared.slot) {
+            self.object.set("PLAN", prepared.template.plan)?;
+            self.loaded = Some(prepared.slot);
+        }
+        Ok(())
     }
 
     /// Makes the next run load its frame anew.

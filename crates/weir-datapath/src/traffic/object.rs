@@ -1,7 +1,9 @@
 //! The lab's kernel object and the few things done with it everywhere.
 
+use std::time::Duration;
+
 use aya::maps::{Array, MapData, PerCpuArray, PerCpuValues};
-use aya::programs::{Xdp, XdpMode};
+use aya::programs::{TestRun, TestRunOptions, Xdp, XdpMode};
 use aya::{Ebpf, Pod};
 
 use super::abi::{Keep, Plan, Running, SeedConfig};
@@ -42,10 +44,7 @@ impl Object {
 
     /// Attaches the program to an interface of the calling thread's namespace, natively, until the result is dropped.
     pub(super) fn attach(&mut self, what: &'static str, interface: &LabInterface) -> Result<Attached, Error> {
-        let failed = |source| Error::Program { what, source };
-        let program = self.program(what)?;
-        let link = program.attach_to_if_index(interface.index(), XdpMode::Driver).map_err(failed)?;
-        program.take_link(link).map(Attached::new).map_err(failed)
+        attach(self.program(what)?, what, interface, XdpMode::Driver)
     }
 
     /// Attaches the program to the loopback interface of the calling thread's namespace, which must be one of the lab's.
@@ -55,10 +54,14 @@ impl Object {
     /// there already, and a run costs microseconds. Loopback, because no packet comes that way in a namespace without servers.
     pub(super) fn register(&mut self, what: &'static str) -> Result<Attached, Error> {
         let loopback = LabInterface::open("lo")?;
-        let failed = |source| Error::Program { what, source };
-        let program = self.program(what)?;
-        let link = program.attach_to_if_index(loopback.index(), XdpMode::Skb).map_err(failed)?;
-        program.take_link(link).map(Attached::new).map_err(failed)
+        attach(self.program(what)?, what, &loopback, XdpMode::Skb)
+    }
+
+    /// Average time for one frame over `repeat` runs of the program on that frame (`BPF_PROG_TEST_RUN`).
+    pub(super) fn time(&mut self, what: &'static str, frame: &[u8], repeat: u32) -> Result<Duration, Error> {
+        let options = TestRunOptions { data_in: Some(frame), repeat, ..TestRunOptions::default() };
+        let done = self.program(what)?.test_run(options).map_err(|source| Error::Program { what, source })?;
+        Ok(done.duration)
     }
 
     /// Sets element 0 of an array.
@@ -81,4 +84,11 @@ impl Object {
         let array: PerCpuArray<&MapData, u64> = self.0.map(map).ok_or(Error::Missing(map))?.try_into()?;
         Ok(array.get(&index, 0)?.iter().sum())
     }
+}
+
+/// Attaches a loaded program to an interface, until the result is dropped.
+pub(super) fn attach(program: &mut Xdp, what: &'static str, interface: &LabInterface, mode: XdpMode) -> Result<Attached, Error> {
+    let failed = |source| Error::Program { what, source };
+    let link = program.attach_to_if_index(interface.index(), mode).map_err(failed)?;
+    program.take_link(link).map(Attached::new).map_err(failed)
 }

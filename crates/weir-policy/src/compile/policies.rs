@@ -1,6 +1,8 @@
 //! What each target asks for, as the packet path reads it.
 
 use weir_abi::TargetPolicy;
+use std::collections::{BTreeMap, BTreeSet};
+
 use weir_abi::limit::{Limit, Limits};
 use weir_abi::policy::flag;
 
@@ -25,9 +27,14 @@ pub(super) fn compile(policy: &Policy, ids: &Ids, own: &Own, tick_hz: u32, log: 
             prefix: rates.limits("per source network", &target.per_prefix, Cell::Source),
             target: rates.limits("of the target", &target.per_target, Cell::Target),
             fragments: rates.limit("unmatched fragments", &target.unmatched_fragments, Cell::Target, Unit::Packets),
-            limit_key: limit_key(target),
             ..TargetPolicy::NONE
         };
+    }
+    let keys = limit_keys(policy, ids, &out);
+    for target in &policy.targets {
+        if let Some(place) = ids.get(&target.name).and_then(|id| out.get_mut(id as usize)) {
+            place.limit_key = keys.get(group(target)).copied().unwrap_or_default();
+        }
     }
     out
 }
@@ -84,11 +91,35 @@ fn served(protocols: &[u8]) -> [u64; 4] {
     words
 }
 
-/// FNV-1a (Fowler, Noll, Vo) of the group's name: the same at every node and every start. The seed of the packet path's hash,
-/// not this, keeps collisions from being computed.
-fn limit_key(target: &Target) -> u64 {
-    let group = if target.limit_group.is_empty() { &target.name } else { &target.limit_group };
-    group.bytes().fold(0xcbf2_9ce4_8422_2325, |h, byte| (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+/// Targets of one group share what a source has used; a target that names none is alone.
+fn group(target: &Target) -> &str {
+    if target.limit_group.is_empty() { &target.name } else { &target.limit_group }
+}
+
+/// The key of each group: of its name, and of the limits that its targets have for sources. With other limits the group has
+/// other cells: what was used of a slow limit would weigh for minutes on a fast one that replaces it.
+fn limit_keys<'a>(policy: &'a Policy, ids: &Ids, compiled: &[TargetPolicy]) -> BTreeMap<&'a str, u64> {
+    let mut limits: BTreeMap<&str, BTreeSet<[u64; 12]>> = BTreeMap::new();
+    for target in &policy.targets {
+        let Some(p) = ids.get(&target.name).and_then(|id| compiled.get(id as usize)) else { continue };
+        let (s, n) = (&p.source, &p.prefix);
+        let of = limits.entry(group(target)).or_default();
+        if s.any() || n.any() {
+            let each = [s.packets, s.bytes, s.syns, n.packets, n.bytes, n.syns].map(|l| [l.cost, l.window]);
+            of.extend(each.as_flattened().first_chunk());
+        }
+    }
+    let key = |(group, limits): (&'a str, BTreeSet<[u64; 12]>)| {
+        let words = limits.into_iter().flatten().flat_map(u64::to_le_bytes);
+        (group, fnv(group.bytes().chain(words)))
+    };
+    limits.into_iter().map(key).collect()
+}
+
+/// FNV-1a (Fowler, Noll, Vo): the same at every node and every start. The seed of the packet path's hash, not this, keeps
+/// collisions from being computed.
+fn fnv(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |h, byte| (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// Compiles one target's rates.

@@ -53,7 +53,8 @@ impl Cells {
 
 fn line() -> SourceLine {
     let idle = || std::array::from_fn(|_| Cell32::default());
-    SourceLine { packets: idle(), known: idle(), syns: idle(), bytes: idle() }
+    let known = std::array::from_fn(|_| Cell32::default());
+    SourceLine { packets: idle(), epoch: Cell32::default(), known, syns: idle(), bytes: idle() }
 }
 
 fn target() -> TargetCells {
@@ -62,7 +63,7 @@ fn target() -> TargetCells {
 }
 
 fn set_line(line: &SourceLine, words: &[u32; 32]) {
-    let cells = line.packets.iter().chain(&line.known).chain(&line.syns).chain(&line.bytes);
+    let cells = line.packets.iter().chain([&line.epoch]).chain(&line.known).chain(&line.syns).chain(&line.bytes);
     for (cell, word) in cells.zip(words) {
         cell.store(*word);
     }

@@ -14,7 +14,7 @@ pub struct State {
     pub features: Vec<u64>,
     /// By rule slot.
     pub rules: Vec<Counter>,
-    /// Source lines: packet cells, known, SYN cells, byte cells.
+    /// Source lines: packet cells, epoch, known, SYN cells, byte cells.
     pub sources: Vec<[u32; 32]>,
     /// Source network lines, likewise.
     pub source_prefixes: Vec<[u32; 32]>,
@@ -60,9 +60,9 @@ fn name_counter(i: usize) -> String {
     format!("counter of target {}, {}{reason}", i / COUNTER_SLOTS, if would { "would-be " } else { "" })
 }
 
-/// A source line's words, in the order in which they lie in memory.
-pub(super) fn line(line: &SourceLine) -> [u32; 32] {
-    let cells = line.packets.iter().chain(&line.known).chain(&line.syns).chain(&line.bytes);
+/// The words of a source line, in the order in which they lie in memory.
+pub fn source_words(line: &SourceLine) -> [u32; 32] {
+    let cells = line.packets.iter().chain([&line.epoch]).chain(&line.known).chain(&line.syns).chain(&line.bytes);
     let mut words = [0; 32];
     for (word, cell) in words.iter_mut().zip(cells) {
         *word = cell.load();
@@ -70,29 +70,12 @@ pub(super) fn line(line: &SourceLine) -> [u32; 32] {
     words
 }
 
-/// A target's cells.
-pub(super) fn target(cells: &TargetCells) -> [u64; 4] {
+/// The words of a target's cells.
+pub fn target_words(cells: &TargetCells) -> [u64; 4] {
     [cells.packets.load(), cells.bytes.load(), cells.syns.load(), cells.fragments.load()]
 }
 
-/// A fragment slot's words.
-pub(super) fn slot(slot: &FragmentSlot) -> [u64; 3] {
+/// The words of a fragment slot.
+pub fn fragment_words(slot: &FragmentSlot) -> [u64; 3] {
     [slot.decided.load(), slot.shape.load(), slot.last.load()]
-}
-
-impl State {
-    /// The words of a source line, a target's cells and a fragment slot, wherever they were read.
-    pub fn words(line: &SourceLine) -> [u32; 32] {
-        self::line(line)
-    }
-
-    /// A target's cells as [`Self::targets`] has them.
-    pub fn target_words(cells: &TargetCells) -> [u64; 4] {
-        target(cells)
-    }
-
-    /// A fragment slot as [`Self::fragments`] has it.
-    pub fn fragment_words(slot: &FragmentSlot) -> [u64; 3] {
-        self::slot(slot)
-    }
 }

@@ -1,0 +1,91 @@
+//! What the kernel knows of a map, a program, a link.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+use super::{Command, bpf, bpf_fd};
+
+/// Head of `struct bpf_link_info` and the interface of XDP and tcx links.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LinkInfo {
+    /// `enum bpf_link_type`.
+    pub kind: u32,
+    /// Link id.
+    pub id: u32,
+    /// Program id.
+    pub program: u32,
+    pad: u32,
+    /// Interface index; 0 when the interface is gone or the link was detached.
+    pub ifindex: u32,
+    rest: [u32; 27],
+}
+
+/// Head of `struct bpf_map_info`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MapInfo {
+    kind: u32,
+    id: u32,
+    /// Bytes of a key.
+    pub key: u32,
+    /// Bytes of a value.
+    pub value: u32,
+    /// Elements that fit; of a ring buffer, its bytes.
+    pub entries: u32,
+    flags: u32,
+    rest: [u64; 8],
+}
+
+/// Head of `struct bpf_prog_info`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+struct ProgramInfo {
+    kind: u32,
+    id: u32,
+    between: [u64; 7],
+    name: [u8; 16],
+}
+
+fn info<T: Default>(object: BorrowedFd<'_>) -> io::Result<T> {
+    #[repr(C)]
+    struct Ask {
+        fd: u32,
+        length: u32,
+        info: u64,
+    }
+    let mut info = T::default();
+    let mut attr =
+        Ask { fd: object.as_raw_fd() as u32, length: size_of::<T>() as u32, info: std::ptr::from_mut(&mut info) as u64 };
+    bpf(Command::ObjGetInfoByFd, &mut attr)?;
+    Ok(info)
+}
+
+/// What a link is attached to.
+pub fn link_info(link: BorrowedFd<'_>) -> io::Result<LinkInfo> {
+    info(link)
+}
+
+/// A map's shape.
+pub fn map_info(map: BorrowedFd<'_>) -> io::Result<MapInfo> {
+    info(map)
+}
+
+/// A program's id.
+pub fn program_id(program: BorrowedFd<'_>) -> io::Result<u32> {
+    info::<ProgramInfo>(program).map(|info| info.id)
+}
+
+/// The name of any program of the machine. Only with `CAP_SYS_ADMIN`, which the agent usually has not.
+pub fn program_name(id: u32) -> io::Result<String> {
+    #[repr(C)]
+    struct ById {
+        id: u32,
+        next_id: u32,
+        flags: u32,
+    }
+    let program = bpf_fd(Command::ProgGetFdById, &mut ById { id, next_id: 0, flags: 0 })?;
+    let ProgramInfo { name, .. } = info(program.as_fd())?;
+    let text = name.split(|b| *b == 0).next().unwrap_or_default();
+    Ok(String::from_utf8_lossy(text).into_owned())
+}

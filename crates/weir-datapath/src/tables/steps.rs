@@ -1,0 +1,111 @@
+//! Carrying steps out: arrays through mmap, hashes in batches, copies by a flip.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{Ordering, fence};
+
+use weir_abi::{RuleTables, TargetPolicy, maps};
+use weir_policy::diff::Step;
+
+use super::{Tables, rounds};
+use crate::error::{Result, sys};
+use crate::plain::Plain;
+use crate::sys as bpf;
+
+impl Tables {
+    /// Carries steps out in their order. Between two steps, and within one, every packet meets the old state or the new one.
+    pub(super) fn carry_out(&mut self, steps: &[Step]) -> Result<()> {
+        for step in steps {
+            if self.unseen.must_end_before(step) {
+                self.unseen.wait();
+            }
+            // What was written by mmap must be seen before what follows, be it a system call or another store.
+            fence(Ordering::SeqCst);
+            self.one(step)?;
+            self.unseen.note(step);
+        }
+        Ok(())
+    }
+
+    fn one(&mut self, step: &Step) -> Result<()> {
+        match step {
+            Step::Flags(flags) => self.configure(|c| c.flags = *flags),
+            Step::Failsafe(words) => words.iter().for_each(|(i, w)| self.failsafe.set(*i as usize, *w)),
+            Step::Slots4(words) => words.iter().for_each(|(i, w)| self.slots4.set(*i as usize, *w)),
+            Step::Slots6(words) => words.iter().for_each(|(i, w)| self.slots6.set(*i as usize, *w)),
+            Step::WideLens4(lens) => self.configure(|c| c.wide_lens4 = *lens),
+            Step::PutParts4(parts) => put(self.parts4.as_fd(), maps::PARTS4, parts)?,
+            Step::RemoveParts4(keys) => remove(self.parts4.as_fd(), maps::PARTS4, keys)?,
+            Step::PutLengths(lengths) => put(self.lengths.as_fd(), maps::LENGTHS, lengths)?,
+            Step::RemoveLengths(keys) => remove(self.lengths.as_fd(), maps::LENGTHS, keys)?,
+            Step::PutPrefixes(prefixes) if self.prefixes_are_probed() => {
+                self.in_rounds(rounds::of_prefixes(prefixes), |t, round| put(t.prefixes.as_fd(), maps::PREFIXES, round))?;
+            }
+            Step::PutPrefixes(prefixes) => put(self.prefixes.as_fd(), maps::PREFIXES, prefixes)?,
+            Step::RemovePrefixes(keys) => remove(self.prefixes.as_fd(), maps::PREFIXES, keys)?,
+            Step::Rules(rules) => self.flip_rules(rules),
+            Step::Policies(policies) => self.flip_policies(policies),
+            Step::PutTargets(targets) => self.in_rounds(rounds::of_targets(targets), |t, round| {
+                put(t.targets.as_fd(), maps::TARGETS, round)?;
+                t.forget_targets();
+                Ok(())
+            })?,
+            Step::RemoveTargets(keys) => {
+                remove(self.targets.as_fd(), maps::TARGETS, keys)?;
+                self.forget_targets();
+            }
+            Step::Names(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Whether a packet may probe prefixes now: without one in the tables, nothing tells it to.
+    fn prefixes_are_probed(&self) -> bool {
+        !self.image.lists.prefixes.is_empty() || self.config().wide_lens4 != 0
+    }
+
+    fn in_rounds<T>(&mut self, rounds: Vec<Vec<T>>, mut each: impl FnMut(&mut Self, &[T]) -> Result<()>) -> Result<()> {
+        for (i, round) in rounds.iter().enumerate() {
+            if i > 0 {
+                self.unseen.wait();
+            }
+            each(self, round)?;
+        }
+        Ok(())
+    }
+
+    /// CPUs remember answers of the target map; a new generation makes them ask again.
+    fn forget_targets(&self) {
+        self.configure(|c| c.generation = c.generation.wrapping_add(1).max(1));
+    }
+
+    fn flip_rules(&self, rules: &RuleTables) {
+        let next = (self.config().rules_copy ^ 1) & 1;
+        self.rules.set(next as usize, rules.clone());
+        fence(Ordering::SeqCst);
+        self.configure(|c| c.rules_copy = next);
+    }
+
+    fn flip_policies(&self, policies: &[TargetPolicy]) {
+        let next = (self.config().policy_copy ^ 1) & 1;
+        let base = next as usize * self.sizes.targets as usize;
+        for i in 0..self.sizes.targets as usize {
+            self.policies.set(base + i, policies.get(i).copied().unwrap_or(TargetPolicy::NONE));
+        }
+        fence(Ordering::SeqCst);
+        self.configure(|c| c.policy_copy = next);
+    }
+}
+
+fn put<K: Plain + Copy, V: Plain + Copy>(fd: BorrowedFd<'_>, name: &str, entries: &[(K, V)]) -> Result<()> {
+    // In pieces, so that a million entries need no second copy of themselves.
+    for piece in entries.chunks(1 << 16) {
+        let keys: Vec<K> = piece.iter().map(|(k, _)| *k).collect();
+        let values: Vec<V> = piece.iter().map(|(_, v)| *v).collect();
+        bpf::update_all(fd, &keys, &values).map_err(|e| sys(format!("writing {} entries of {name}", entries.len()), e))?;
+    }
+    Ok(())
+}
+
+fn remove<K: Plain>(fd: BorrowedFd<'_>, name: &str, keys: &[K]) -> Result<()> {
+    bpf::delete_all(fd, keys).map_err(|e| sys(format!("removing {} entries of {name}", keys.len()), e))
+}

@@ -1,0 +1,189 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::bench;
+use crate::clean;
+use crate::customers::Load;
+use crate::demo;
+use crate::hold;
+use crate::run::{self, Audience, Moment, Options, Stage};
+use crate::scenario::{ALL, Scenario};
+use crate::state;
+use crate::weir;
+
+/// A node, its pods, customers and attackers in network namespaces on this machine: to see and to test what Weir does.
+///
+/// Needs root. Floods stay in the namespaces that the lab makes, end by themselves, and everything is removed at the end.
+#[derive(Debug, Parser)]
+#[command(name = "weir-lab", version, arg_required_else_help = true)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Try a scenario: customers alone, the flood without Weir, the flood with Weir
+    Run {
+        /// Its name, see `weir-lab list`
+        scenario: String,
+        /// How to print the result
+        #[arg(short, long, value_enum, default_value_t = Format::Table)]
+        output: Format,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Tell the story of a flood, live, in about a minute
+    Demo {
+        /// Which scenario
+        #[arg(long, default_value = "syn-flood-spoofed")]
+        scenario: String,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Measure Weir's packet path beside a bare drop, nftables, iptables, xdp-filter and a naive program: five minutes
+    Bench {
+        /// Write the table as JSON, too
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+        /// Fewer and shorter runs: a look within a minute, no verdict
+        #[arg(long)]
+        quick: bool,
+        /// Only these rows
+        #[arg(long, value_name = "ID", num_args = 1..)]
+        only: Vec<String>,
+    },
+    /// Name the scenarios, and the labs on this machine
+    List,
+    /// Build a lab and keep it until Ctrl-C or `weir-lab down`
+    Up {
+        /// Pods behind the node
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+        pods: u16,
+    },
+    /// End a lab that `weir-lab up` keeps
+    Down {
+        /// Which, see `weir-lab list`
+        lab: String,
+    },
+    /// Remove what crashed runs left
+    Clean,
+}
+
+#[derive(Debug, clap::Args)]
+struct How {
+    /// Seconds to measure in each act
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Attack packets a second, instead of the scenario's own rate
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=20_000_000))]
+    pps: Option<u64>,
+    /// Of the random numbers: equal seeds give equal floods
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Instead of Weir, a filter that knows the customers: the best that any defence could reach on this machine
+    #[arg(long)]
+    stand_in: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Json,
+}
+
+impl How {
+    fn options(&self) -> Options {
+        let window = Duration::from_secs(self.seconds);
+        Options { window, pps: self.pps, seed: self.seed, stand_in: self.stand_in }
+    }
+}
+
+/// Does what the command line says; `false` says that a run has findings.
+pub fn main() -> Result<bool> {
+    let args = Args::parse();
+    crate::stop::catch()?;
+    match args.command {
+        Command::Run { scenario, output, how } => try_scenario(&scenario, output, how.options()),
+        Command::Demo { scenario, how } => demo::tell(Scenario::named(&scenario)?, how.options()),
+        Command::Bench { json, quick, only } => bench::run(&bench::Options { json, quick, only }),
+        Command::List => list().map(|()| true),
+        Command::Up { pods } => hold::keep(pods).map(|()| true),
+        Command::Down { lab } => hold::end(&lab.parse()?).map(|()| true),
+        Command::Clean => {
+            let removed = clean::crashed()?;
+            removed.iter().for_each(|id| println!("removed what lab {id} left"));
+            Ok(true)
+        }
+    }
+}
+
+fn try_scenario(name: &str, output: Format, options: Options) -> Result<bool> {
+    let scenario = Scenario::named(name)?;
+    if !options.stand_in {
+        // Before the lab is built: a missing program is told at once.
+        weir::find()?;
+    }
+    let stage = Stage::set(&format!("run {name}"), Load::default())?;
+    let outcome = run::play(&stage, scenario, options, &mut Progress)?;
+    stage.strike().context("cleaning up")?;
+    match output {
+        Format::Json => println!("{}", serde_json::to_string_pretty(&outcome.report)?),
+        Format::Table => print!("{}", outcome.report.table()),
+    }
+    Ok(outcome.report.findings.is_empty())
+}
+
+/// Progress goes to stderr; the result alone goes to stdout.
+struct Progress;
+
+impl Audience for Progress {
+    fn act(&mut self, number: u32, title: &str) {
+        eprintln!("{number}/3 {title}");
+    }
+
+    fn note(&mut self, text: &str) {
+        eprintln!("    {text}");
+    }
+
+    fn moment(&mut self, _: &Moment) {}
+}
+
+fn list() -> Result<()> {
+    println!("scenarios:");
+    for scenario in &ALL {
+        println!("  {:20}{}", scenario.name, scenario.about);
+    }
+    let labs = state::all()?;
+    println!("labs on this machine:{}", if labs.is_empty() { " none" } else { "" });
+    for id in labs {
+        let state = state::read(&id)?;
+        let about = match (&state, state::is_owned(&id)?) {
+            (Some(state), true) => format!("{}, process {}", state.purpose, state.pid),
+            (Some(state), false) => format!("{}, crashed: `weir-lab clean` removes it", state.purpose),
+            (None, true) => "starting".to_owned(),
+            (None, false) => "crashed at its start: `weir-lab clean` removes it".to_owned(),
+        };
+        println!("  {id:20}{about}");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory;
+        Args::command().debug_assert();
+        let args = Args::try_parse_from(["weir-lab", "run", "syn-flood-single", "-o", "json", "--seconds", "3"]);
+        assert!(matches!(args.expect("good").command, Command::Run { output: Format::Json, .. }));
+        assert!(Args::try_parse_from(["weir-lab", "run", "x", "--seconds", "0"]).is_err());
+    }
+}

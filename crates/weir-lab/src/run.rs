@@ -1,0 +1,209 @@
+//! Tries a scenario in three acts: customers alone; the flood without Weir; the same flood with Weir.
+
+mod act;
+mod judge;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+pub use act::{Act, Moment};
+use judge::Played;
+
+use crate::customers::{self, Customers, Load};
+use crate::guard::{self, Guard};
+use crate::lab::Lab;
+use crate::report::Report;
+use crate::scenario::Scenario;
+use crate::server::Servers;
+use crate::tally;
+use crate::topology::Shape;
+use crate::weir::{self, Counter};
+
+/// Above this share of its goodput a service was not really attacked.
+pub const HARDLY_HURT: f64 = 0.5;
+/// How often the rate is doubled when a flood hardly hurts.
+const DOUBLINGS: u32 = 2;
+
+/// How to try it.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Length of what is measured of each act.
+    pub window: Duration,
+    /// Packets a second; without it the scenario's own, doubled when that hardly hurts.
+    pub pps: Option<u64>,
+    /// Of the random numbers.
+    pub seed: u64,
+    /// The stand-in instead of Weir.
+    pub stand_in: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { window: Duration::from_secs(8), pps: None, seed: 1, stand_in: false }
+    }
+}
+
+/// Whoever watches: a person at a terminal, or nobody.
+pub trait Audience {
+    /// An act begins.
+    fn act(&mut self, number: u32, title: &str);
+    /// Something happens that is worth a line.
+    fn note(&mut self, text: &str);
+    /// A second has passed.
+    fn moment(&mut self, moment: &Moment);
+}
+
+/// The lab with its people: servers in the pod, customers, packet counters. Fields drop in this order.
+pub struct Stage {
+    customers: Customers,
+    _servers: Servers,
+    lab: Lab,
+}
+
+impl Stage {
+    /// Builds it and waits until customers are served.
+    pub fn set(purpose: &str, load: Load) -> Result<Stage> {
+        let lab = Lab::up(Shape::default(), purpose)?;
+        let servers = Servers::start(&lab, 0)?;
+        tally::install(&lab)?;
+        customers::wait_until_served(&lab)?;
+        let customers = Customers::gather(&lab, load)?;
+        Ok(Stage { customers, _servers: servers, lab })
+    }
+
+    /// The lab.
+    pub fn lab(&self) -> &Lab {
+        &self.lab
+    }
+
+    /// The customers.
+    pub fn customers(&self) -> &Customers {
+        &self.customers
+    }
+
+    /// Takes everything down and tells what went wrong with that.
+    pub fn strike(self) -> Result<()> {
+        let Stage { customers, _servers, lab } = self;
+        customers.stop()?;
+        drop(_servers);
+        lab.down()
+    }
+}
+
+/// What the third act left: figures of the act, and Weir's own account.
+#[derive(Debug, Clone)]
+pub struct Protected {
+    /// The act.
+    pub act: Act,
+    /// Counters that grew in it.
+    pub counters: Vec<Counter>,
+    /// Reasons that were to be expected.
+    pub expected: Vec<String>,
+    /// Cores that Weir's user space used.
+    pub cpu_cores: f64,
+    /// Its memory at the end.
+    pub rss_mib: f64,
+}
+
+/// What all acts came to.
+#[derive(Debug, Clone, Serialize)]
+pub struct Outcome {
+    /// The report.
+    pub report: Report,
+    /// Weir's counters, for telling what they mean.
+    #[serde(skip)]
+    pub counters: Vec<Counter>,
+}
+
+/// Tries a scenario on a stage.
+pub fn play(stage: &Stage, scenario: &Scenario, options: Options, audience: &mut dyn Audience) -> Result<Outcome> {
+    audience.act(1, "customers alone");
+    let alone = act::perform(stage, None, options, audience)?;
+    let bare = alone.figures.goodput;
+
+    let mut pps = options.pps.unwrap_or(scenario.pps);
+    let mut unprotected = None;
+    if !(scenario.streams)().is_empty() {
+        audience.act(2, "the flood, without Weir");
+        let mut act = act::perform(stage, Some((scenario, pps)), options, audience)?;
+        for _ in 0..DOUBLINGS {
+            if options.pps.is_some() || act.figures.goodput < bare * HARDLY_HURT {
+                break;
+            }
+            pps *= 2;
+            audience.note(&format!("this machine takes that: once more with {pps} packets/s"));
+            act = act::perform(stage, Some((scenario, pps)), options, audience)?;
+        }
+        unprotected = Some(act);
+        // What the flood left in queues is not to be charged to Weir.
+        customers::wait_until_served(&stage.lab).context("after the flood")?;
+    }
+
+    audience.act(3, "the same, with Weir");
+    let protected = protected(stage, scenario, pps, options, audience)?;
+    Ok(judge::outcome(scenario, Played { alone, unprotected, protected }))
+}
+
+fn protected(
+    stage: &Stage, scenario: &Scenario, pps: u64, options: Options, audience: &mut dyn Audience,
+) -> Result<Protected> {
+    let guard = if options.stand_in {
+        Guard::stand_in(&stage.lab)?
+    } else {
+        Guard::weir(&stage.lab, &(scenario.policy)())?
+    };
+    audience.note(if options.stand_in { "the stand-in filters on the node's uplink" } else { "Weir runs on the node's uplink and enforces its policy" });
+    // Attaching a program resets the uplink's queue: neighbours are found again before anything is measured.
+    customers::wait_until_served(&stage.lab).context("with protection, before the flood")?;
+    let (before, start, usage) = (guard.counters()?, Instant::now(), guard.usage()?);
+    let attack = (!(scenario.streams)().is_empty()).then_some((scenario, pps));
+    let act = act::perform(stage, attack, options, audience)?;
+    let after = guard.usage()?;
+    let cpu_cores = (after.cpu_seconds - usage.cpu_seconds) / start.elapsed().as_secs_f64();
+    let counters = grown(&before, guard.counters()?);
+    guard.stop()?;
+    let expected = match (options.stand_in, scenario.expected) {
+        (true, [_, ..]) => vec![guard::STAND_IN.to_owned()],
+        (_, reasons) => reasons.iter().map(|reason| (*reason).to_owned()).collect(),
+    };
+    Ok(Protected { act, counters, expected, cpu_cores, rss_mib: after.rss_mib })
+}
+
+/// The counters that grew, by what they grew. Rows are told apart by reason and verdict; those of several targets add up.
+fn grown(before: &[Counter], after: Vec<Counter>) -> Vec<Counter> {
+    let mut rows: Vec<Counter> = Vec::new();
+    for row in after {
+        match rows.iter_mut().find(|known| known.reason == row.reason && known.verdict == row.verdict) {
+            Some(known) => known.packets += row.packets,
+            None => rows.push(row),
+        }
+    }
+    for row in &mut rows {
+        let earlier = weir::by_reason(before, &row.verdict).get(&row.reason).copied().unwrap_or(0);
+        row.packets = row.packets.saturating_sub(earlier);
+    }
+    rows.retain(|row| row.packets > 0);
+    rows.sort_by_key(|row| std::cmp::Reverse(row.packets));
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_grow_by_reason_and_verdict() {
+        let row = |reason: &str, verdict: &str, packets| Counter {
+            reason: reason.into(),
+            verdict: verdict.into(),
+            packets,
+            text: String::new(),
+        };
+        let before = [row("clean", "pass", 10), row("rule", "drop", 5)];
+        let after = vec![row("clean", "pass", 12), row("rule", "drop", 5), row("block", "drop", 4), row("clean", "pass", 7)];
+        let grown: Vec<_> = grown(&before, after).into_iter().map(|row| (row.reason, row.packets)).collect();
+        assert_eq!(grown, [("clean".to_owned(), 9), ("block".to_owned(), 4)]);
+    }
+}

@@ -1,0 +1,123 @@
+//! Turns three acts into a report, and says in sentences what is not as it should be.
+
+use super::{Act, HARDLY_HURT, Outcome, Protected};
+use crate::report::{Acts, Report, percent};
+use crate::scenario::Scenario;
+use crate::weir;
+
+/// The service holds when customers keep so much of their goodput.
+const HOLDS: f64 = 0.95;
+/// Weir is to drop so much of an attack …
+const DROPPED: f64 = 0.98;
+/// … and so few of the customers' packets.
+const LOST: f64 = 0.001;
+/// Packets that nobody has seen, and customers' among Weir's drops, may make up so much of the attack.
+const UNACCOUNTED: f64 = 0.001;
+
+/// What a run plays: the first two acts, and the third with Weir's account.
+pub struct Played {
+    pub alone: Act,
+    pub unprotected: Option<Act>,
+    pub protected: Protected,
+}
+
+pub fn outcome(scenario: &Scenario, played: Played) -> Outcome {
+    let Played { alone, unprotected, protected } = played;
+    let Protected { act, counters, expected, cpu_cores, rss_mib } = protected;
+    let drops = weir::by_reason(&counters, "drop");
+    let dropped: u64 = drops.values().sum();
+    let ratio = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
+    let bare = alone.figures.goodput;
+    let (attack, counts) = (act.sent.frames, act.counts);
+    let accounted = dropped + counts.others_received + counts.attackers_queued_out;
+    let mut report = Report {
+        scenario: scenario.name.to_owned(),
+        offered_pps: act.sent.pps(),
+        bare_goodput: bare,
+        goodput_under_attack: act.figures.goodput,
+        goodput_ratio: ratio(act.figures.goodput, bare),
+        attack_drop_ratio: (attack > 0).then(|| ratio(dropped as f64, attack as f64)),
+        benign_drop_ratio: ratio(counts.customers_dropped() as f64, counts.customers_sent as f64),
+        agent_cpu_cores: cpu_cores,
+        agent_rss_mib: rss_mib,
+        goodput_unprotected: unprotected.as_ref().map(|act| act.figures.goodput),
+        goodput_unprotected_ratio: unprotected.as_ref().map(|act| ratio(act.figures.goodput, bare)),
+        attack_sent: attack,
+        attack_reached_pod: counts.others_received,
+        attack_lost_before_weir: counts.attackers_queued_out,
+        attack_unaccounted: attack as i64 - accounted as i64,
+        benign_sent: counts.customers_sent,
+        benign_lost_before_weir: counts.customers_queued_out,
+        drops,
+        expected_reasons: expected,
+        customers: Acts {
+            alone: alone.figures,
+            unprotected: unprotected.map(|act| act.figures),
+            protected: act.figures,
+        },
+        ..Report::default()
+    };
+    report.findings = findings(&report);
+    Outcome { report, counters }
+}
+
+fn findings(report: &Report) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut check = |bad: bool, text: String| {
+        if bad {
+            found.push(text);
+        }
+    };
+    let unprotected = report.goodput_unprotected_ratio.unwrap_or(0.0);
+    check(
+        unprotected > HARDLY_HURT,
+        format!("without Weir the service kept {}: the flood is too weak for this machine, raise --pps", percent(unprotected)),
+    );
+    check(report.goodput_ratio < HOLDS, format!("with Weir the service kept only {}", percent(report.goodput_ratio)));
+    let dropped = report.attack_drop_ratio.unwrap_or(1.0);
+    check(dropped < DROPPED, format!("Weir dropped only {} of the attack", percent(dropped)));
+    let lost = report.benign_drop_ratio;
+    check(lost > LOST, format!("{} of the customers' packets were dropped", percent(lost)));
+    let unknown = report.attack_unaccounted;
+    check(
+        unknown.unsigned_abs() as f64 > report.attack_sent as f64 * UNACCOUNTED,
+        format!("the counters disagree: {unknown} attack packets were neither dropped nor received nor lost in a queue"),
+    );
+    for reason in report.drops.keys().filter(|reason| !report.expected_reasons.contains(reason)) {
+        check(true, format!("Weir dropped {} packets as {reason}, which was not expected", report.drops[reason]));
+    }
+    for reason in report.expected_reasons.iter().filter(|reason| !report.drops.contains_key(*reason)) {
+        check(true, format!("Weir dropped nothing as {reason}, which was expected"));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn a_good_run_has_no_findings_and_a_bad_one_has_them_all() {
+        let good = Report {
+            goodput_ratio: 0.99,
+            goodput_unprotected_ratio: Some(0.1),
+            attack_drop_ratio: Some(0.999),
+            drops: BTreeMap::from([("rule".to_owned(), 7)]),
+            expected_reasons: vec!["rule".to_owned()],
+            ..Report::default()
+        };
+        assert_eq!(findings(&good), Vec::<String>::new());
+        let bad = Report {
+            goodput_ratio: 0.5,
+            goodput_unprotected_ratio: Some(0.9),
+            attack_drop_ratio: Some(0.5),
+            benign_drop_ratio: 0.01,
+            attack_unaccounted: 8,
+            drops: BTreeMap::from([("land".to_owned(), 7)]),
+            ..good
+        };
+        assert_eq!(findings(&bad).len(), 7, "{:?}", findings(&bad));
+    }
+}

@@ -1,0 +1,49 @@
+//! Building blocks of floods: the lab's addresses are filled in, the rest says what kind of attack it is.
+
+use std::net::IpAddr;
+
+use weir_datapath::traffic::{Frame, Payload, Ports, Protocol, Source, Stream};
+
+use crate::plan::{NODE_MAC, ROUTER_MAC, pod_v4, pod_v6};
+
+/// TCP flags.
+pub const SYN: u8 = 0x02;
+/// TCP flags.
+pub const ACK: u8 = 0x10;
+
+/// IPv4 packets to the first pod.
+pub fn v4(name: &str, weight: u32, source: Source, protocol: Protocol, payload: Payload) -> Stream {
+    stream(name, weight, source, IpAddr::V4(pod_v4(0)), protocol, payload)
+}
+
+/// IPv6 packets to the first pod.
+pub fn v6(name: &str, weight: u32, source: Source, protocol: Protocol, payload: Payload) -> Stream {
+    stream(name, weight, source, IpAddr::V6(pod_v6(0)), protocol, payload)
+}
+
+fn stream(name: &str, weight: u32, source: Source, destination: IpAddr, protocol: Protocol, payload: Payload) -> Stream {
+    // Hop limits as packets from all over the world have them on arrival.
+    let hops = 37..=61;
+    let frame = Frame { from_mac: ROUTER_MAC, to_mac: NODE_MAC, source, destination, hops, protocol, payload };
+    Stream { name: name.to_owned(), frame, weight }
+}
+
+/// TCP to a port, without options, as flood tools send it.
+pub fn tcp(to: u16, flags: u8) -> Protocol {
+    Protocol::Tcp { from: Ports::EPHEMERAL, to: Ports::one(to), flags, options: Vec::new() }
+}
+
+/// UDP to a port.
+pub fn udp(from: Ports, to: u16) -> Protocol {
+    Protocol::Udp { from, to: Ports::one(to) }
+}
+
+/// Some neighbouring IPv4 addresses: machines of one botnet.
+pub fn botnet_v4(first: [u8; 4], count: u64) -> Source {
+    Source::V4 { first: first.into(), count }
+}
+
+/// Some neighbouring IPv6 addresses.
+pub fn botnet_v6(first: &str, length: u8) -> Source {
+    Source::V6 { prefix: first.parse().expect("a constant address"), length }
+}

@@ -1,0 +1,164 @@
+//! The scenarios themselves.
+
+use std::fmt::Write;
+
+use weir_datapath::traffic::{Payload, Ports, Protocol, Source, Stream};
+
+use super::Scenario;
+use super::frames::*;
+use super::policy::{Policy, allow_customers, names, pod, web};
+use crate::plan::{DNS_PORT, HTTP_PORT};
+use crate::server::dns;
+
+/// All of them, in the order in which they are shown.
+pub static ALL: [Scenario; 9] = [
+    Scenario {
+        name: "syn-flood-spoofed",
+        about: "SYNs from a thousand million forged addresses, none of which comes twice",
+        streams: || {
+            vec![
+                v4("spoofed v4", 3, Source::any_v4(), tcp(HTTP_PORT, SYN), Payload::none()),
+                v6("spoofed v6", 1, Source::any_v6(), tcp(HTTP_PORT, SYN), Payload::none()),
+            ]
+        },
+        pps: 500_000,
+        // No limit per source can see this. The shop knows its customers; strangers share one narrow door.
+        policy: || {
+            let door = "  limits:\n    perTarget: {connections: {average: 500, burst: 1000}}\n";
+            Policy::of(&[web(&format!("{door}{}", allow_customers()))])
+        },
+        expected: &["target_connections"],
+    },
+    Scenario {
+        name: "syn-flood-single",
+        about: "SYNs from one address of each IP version",
+        streams: || {
+            let source = |address: &str| Source::one(address.parse().expect("a constant address"));
+            vec![
+                v4("one v4 source", 3, source("198.51.100.66"), tcp(HTTP_PORT, SYN), Payload::none()),
+                v6("one v6 source", 1, source("2001:db8:66::66"), tcp(HTTP_PORT, SYN), Payload::none()),
+            ]
+        },
+        pps: 500_000,
+        policy: || Policy::of(&[web("  limits:\n    perSource: {connections: {average: 50, burst: 100}}\n")]),
+        expected: &["source_connections"],
+    },
+    Scenario {
+        name: "udp-flood",
+        about: "questions to the name server from 128 machines, ten thousand a second each",
+        streams: || {
+            let question = || Payload { bytes: dns::question(0x7777), zeros: 0..=0 };
+            let to_names = || udp(Ports::EPHEMERAL, DNS_PORT);
+            vec![
+                v4("botnet v4", 3, botnet_v4([203, 0, 113, 0], 64), to_names(), question()),
+                v6("botnet v6", 1, botnet_v6("2001:db8:66::", 122), to_names(), question()),
+            ]
+        },
+        pps: 1_200_000,
+        policy: || Policy::of(&[names("  limits:\n    perSource: {packets: {average: 50, burst: 100}}\n")]),
+        expected: &["source_packets"],
+    },
+    Scenario {
+        name: "udp-reflection",
+        about: "answers that nobody asked for, from open name, time, directory, device and cache servers",
+        streams: || {
+            let answer = |name: &str, port: u16, size: u16| {
+                v4(name, 1, Source::any_v4(), udp(Ports::one(port), DNS_PORT), Payload::zeros(size))
+            };
+            vec![
+                answer("DNS", 53, 512),
+                answer("NTP", 123, 440),
+                answer("CLDAP", 389, 1400),
+                answer("SSDP", 1900, 320),
+                answer("memcached", 11211, 1400),
+            ]
+        },
+        pps: 1_200_000,
+        policy: || Policy::of(&[pod("  hygiene: {reflection: true}\n")]),
+        expected: &["reflection_port"],
+    },
+    Scenario {
+        name: "icmp-flood",
+        about: "echo requests from forged addresses",
+        streams: || {
+            vec![
+                v4("ping v4", 3, Source::any_v4(), Protocol::Echo, Payload::zeros(56)),
+                v6("ping v6", 1, Source::any_v6(), Protocol::Echo, Payload::zeros(56)),
+            ]
+        },
+        pps: 600_000,
+        policy: || Policy::of(&[pod("  hygiene: {protocols: [TCP, UDP]}\n")]),
+        expected: &["protocol_not_served"],
+    },
+    Scenario {
+        name: "ack-flood",
+        about: "ACKs of connections that do not exist, from 32 machines; each makes the pod answer with a reset",
+        streams: || {
+            vec![
+                v4("botnet v4", 1, botnet_v4([203, 0, 113, 0], 16), tcp(HTTP_PORT, ACK), Payload::none()),
+                v6("botnet v6", 1, botnet_v6("2001:db8:66::", 124), tcp(HTTP_PORT, ACK), Payload::none()),
+            ]
+        },
+        pps: 600_000,
+        policy: || Policy::of(&[web("  limits:\n    perSource: {packets: {average: 100, burst: 200}}\n")]),
+        expected: &["source_packets"],
+    },
+    Scenario {
+        name: "fragment-flood",
+        about: "fragments of datagrams that never come together",
+        streams: || {
+            let (first, later) = (Protocol::Fragment { first_to: Some(DNS_PORT) }, Protocol::Fragment { first_to: None });
+            vec![
+                v4("later fragments v4", 2, Source::any_v4(), later.clone(), Payload::zeros(256)),
+                v4("first fragments v4", 1, Source::any_v4(), first, Payload::zeros(248)),
+                v6("later fragments v6", 1, Source::any_v6(), later, Payload::zeros(256)),
+            ]
+        },
+        pps: 1_200_000,
+        policy: || Policy::of(&[pod("  fragments: Drop\n")]),
+        expected: &["fragment_refused"],
+    },
+    Scenario {
+        name: "deny-list",
+        about: "SYNs from networks that a list of known attackers names",
+        streams: || {
+            vec![
+                v4("listed v4", 3, botnet_v4([45, 0, 0, 0], 1 << 24), tcp(HTTP_PORT, SYN), Payload::none()),
+                v6("listed v6", 1, botnet_v6("2a0e::", 16), tcp(HTTP_PORT, SYN), Payload::none()),
+            ]
+        },
+        pps: 500_000,
+        policy: || {
+            let set = "---
+apiVersion: weir.dev/v1alpha1
+kind: SourceSet
+metadata: {name: known-bad}
+spec: {file: known-bad.txt}
+";
+            let protection = web("  deny: [{sourceSet: known-bad}]\n");
+            Policy::of(&[format!("{protection}{set}")]).with("known-bad.txt", known_bad())
+        },
+        expected: &["target_deny_list"],
+    },
+    Scenario {
+        name: "benign-only",
+        about: "customers alone, with every limit of the other scenarios in force: nothing may be dropped",
+        streams: Vec::<Stream>::new,
+        pps: 0,
+        policy: || {
+            let limits = "  limits:\n    perSource: {packets: {average: 100, burst: 200}, connections: {average: 50, burst: 100}}\n";
+            Policy::of(&[web(limits), names("  limits:\n    perSource: {packets: {average: 50, burst: 100}}\n")])
+        },
+        expected: &[],
+    },
+];
+
+/// A list as feeds publish it: many prefixes, of which these cover the flood's sources.
+fn known_bad() -> String {
+    let mut list = String::from("# Known attackers\n");
+    for i in 0..256 {
+        let _ = writeln!(list, "45.{i}.0.0/16");
+    }
+    list.push_str("2a0e::/16\n");
+    list
+}

@@ -1,0 +1,38 @@
+//! The lab can tell a dying service from one that holds: the flood overwhelms the unprotected node, and does not when it is
+//! filtered early. Weir's own runs stand on this.
+
+mod common;
+
+use std::time::Duration;
+
+use common::skip;
+use weir_lab::customers::Load;
+use weir_lab::run::{self, Audience, Moment, Options, Stage};
+use weir_lab::scenario::Scenario;
+
+struct Nobody;
+
+impl Audience for Nobody {
+    fn act(&mut self, _: u32, _: &str) {}
+    fn note(&mut self, _: &str) {}
+    fn moment(&mut self, _: &Moment) {}
+}
+
+#[test]
+fn the_flood_kills_and_the_stand_in_saves() {
+    if skip("the_flood_kills_and_the_stand_in_saves") {
+        return;
+    }
+    let stage = Stage::set("test", Load::default()).expect("a lab");
+    let options = Options { window: Duration::from_secs(3), stand_in: true, ..Options::default() };
+    let scenario = Scenario::named("syn-flood-spoofed").expect("a scenario");
+    let report = run::play(&stage, scenario, options, &mut Nobody).expect("a run").report;
+    stage.strike().expect("a clean end");
+
+    assert!(report.bare_goodput > 490.0, "{report:?}");
+    assert!(report.goodput_unprotected_ratio.is_some_and(|ratio| ratio < 0.5), "{report:?}");
+    assert!(report.goodput_ratio > 0.9, "{report:?}");
+    assert_eq!(report.attack_reached_pod, 0, "{report:?}");
+    // Every packet is somewhere: dropped, or lost in the queue before.
+    assert!(report.attack_unaccounted.unsigned_abs() < report.attack_sent / 1000, "{report:?}");
+}

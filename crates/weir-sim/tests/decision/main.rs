@@ -1,0 +1,18 @@
+//! What becomes of a packet, and why: the order of the decision, told as stories of one node.
+
+#[path = "../common/packet.rs"]
+mod packet;
+
+mod features;
+mod fragments;
+mod hygiene;
+mod limits;
+mod link;
+mod lists;
+mod observe;
+mod order;
+mod rules;
+mod story;
+mod targets;
+mod tunnels;
+mod world;
