@@ -1,8 +1,8 @@
 //! The kernel's tick: its rate, and where it stands.
 //!
 //! A program reads `jiffies64`; user space cannot. The tick's length is the resolution of `CLOCK_MONOTONIC_COARSE`, which the
-//! kernel advances once a tick (`tk_coarse` in kernel/time/timekeeping.c). Where it stands is read by running the kernel
-//! program's clock once (`Object::probe_tick`), and extrapolated from there.
+//! kernel advances once a tick (`tk_coarse` in kernel/time/timekeeping.c). Where it stands is told by a kernel program that is
+//! run for that ([`crate::Object::tick`]).
 
 use std::time::Duration;
 

@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use weir_abi::{maps, Config, Sample, ABI_VERSION};
+use weir_abi::Sample;
 use weir_policy::image::TableImage;
 
 use crate::attach::{self, Attachment};
 use crate::counters::Counters;
-use crate::error::{sys, DatapathError, Result};
+use crate::error::Result;
+use crate::map_use::{self, MapUse};
 use crate::object::{Object, Sizes};
+use crate::pins::Pins;
 use crate::samples::Samples;
 use crate::tables::{ApplyReport, Tables};
 
@@ -25,43 +27,37 @@ pub struct OpenOptions {
     pub sizes: Sizes,
 }
 
-/// A packet path.
+/// A packet path. Dropping it leaves the kernel enforcing, as the death of the process does; [`Self::detach`] ends it.
 pub struct Datapath {
     object: Object,
     tables: Tables,
     counters: Counters,
     samples: Samples,
     options: OpenOptions,
+    pins: Pins,
     attachments: Vec<Attachment>,
     adopted: bool,
+    /// The maps are to take the place of others when all links are switched over.
+    upgrade: bool,
 }
 
 impl Datapath {
-    /// Loads the programs. Maps pinned by an agent before this one are adopted with all they hold, if their layout is ours;
-    /// else fresh ones are made beside them, and the old ones go when [`Self::attach`] has switched the links over.
+    /// Loads the programs. Maps pinned by an agent before this one are adopted with all they hold, if their layout and sizes
+    /// are ours; else fresh ones are made beside them, and the old ones go when [`Self::attach`] has switched the links over.
     pub fn open(options: OpenOptions) -> Result<Self> {
-        make_dir(&options.pins)?;
-        if !is_bpffs(&options.pins)? {
-            return Err(DatapathError::NotBpffs(options.pins));
-        }
-        make_dir(&links_dir(&options.pins))?;
-        let current = options.pins.join("maps");
-        let adopted = fits(&current, &options.sizes);
-        let dir = if adopted || !current.exists() { current } else { options.pins.join("maps-next") };
-        if !adopted {
-            remove_dir(&dir)?;
-        }
-        make_dir(&dir)?;
-        let mut object = Object::load(&options.sizes, Some(&dir))?;
+        let pins = Pins::open(&options.pins)?;
+        let maps = pins.maps(&options.sizes)?;
+        let mut object = Object::load(&options.sizes, Some(&maps.dir))?;
         let mut tables = Tables::new(&object, &options.sizes, TableImage::empty())?;
-        if adopted {
+        if maps.adopted {
             tables.read_back()?;
         } else {
             tables.initialise()?;
         }
         let counters = Counters::new(&object, &options.sizes)?;
         let samples = Samples::new(object.take_samples()?);
-        Ok(Self { object, tables, counters, samples, options, attachments: Vec::new(), adopted })
+        let (adopted, upgrade) = (maps.adopted, maps.upgrade);
+        Ok(Self { object, tables, counters, samples, options, pins, attachments: Vec::new(), adopted, upgrade })
     }
 
     /// Whether pinned tables were adopted.
@@ -80,19 +76,23 @@ impl Datapath {
     }
 
     /// Attaches to all interfaces. Apply tables first: what is attached then enforces from its first packet.
+    ///
+    /// Links of ours on interfaces that are no longer asked for are detached.
     pub fn attach(&mut self) -> Result<&[Attachment]> {
-        let links = links_dir(&self.options.pins);
-        let mut done = Vec::new();
+        let links = self.pins.links();
+        let (mut done, mut kept) = (Vec::new(), Vec::new());
         for interface in &self.options.interfaces {
-            done.push(attach::attach(&mut self.object, &links, interface, self.options.generic)?);
+            let (attachment, pin) = attach::attach(&mut self.object, &links, interface, self.options.generic)?;
+            done.push(attachment);
+            kept.push(pin);
         }
         self.attachments = done;
-        let next = self.options.pins.join("maps-next");
-        if next.exists() {
-            // The links run the new programs now; nothing reads the old maps any more.
-            let current = self.options.pins.join("maps");
-            remove_dir(&current)?;
-            std::fs::rename(&next, &current).map_err(|source| DatapathError::File { path: next, source })?;
+        for link in attach::release_others(&links, &kept)? {
+            tracing::info!(link, "detached: its interface is no longer asked for");
+        }
+        if self.upgrade {
+            self.pins.upgraded()?;
+            self.upgrade = false;
         }
         Ok(&self.attachments)
     }
@@ -110,6 +110,11 @@ impl Datapath {
     /// The counters.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// How full the maps are, and the memory they take.
+    pub fn map_use(&self) -> Result<Vec<MapUse>> {
+        map_use::of(&self.object, self.tables.image())
     }
 
     /// Moves waiting samples to the end of `out`.
@@ -140,70 +145,8 @@ impl Datapath {
 
 /// Detaches every link pinned under a directory and removes the pins, with or without an agent running.
 pub fn detach(pins: &Path) -> Result<Vec<String>> {
-    let mut gone = attach::detach_all(&links_dir(pins))?;
-    for name in ["maps", "maps-next", "links"] {
-        let dir = pins.join(name);
-        if dir.exists() {
-            let count = std::fs::read_dir(&dir).map(Iterator::count).unwrap_or(0);
-            remove_dir(&dir)?;
-            if count > 0 {
-                gone.push(format!("{count} pins in {}", dir.display()));
-            }
-        }
-    }
-    match std::fs::remove_dir(pins) {
-        Ok(()) => {}
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-        Err(source) => return Err(DatapathError::File { path: pins.into(), source }),
-    }
+    let pins = Pins::named(pins);
+    let mut gone = attach::detach_all(&pins.links())?;
+    gone.extend(pins.remove()?);
     Ok(gone)
-}
-
-fn links_dir(pins: &Path) -> PathBuf {
-    pins.join("links")
-}
-
-/// Whether maps pinned in a directory have the layout and the sizes that we would make.
-fn fits(dir: &Path, sizes: &Sizes) -> bool {
-    let Ok(fd) = crate::sys::object_get(&dir.join(maps::CONFIG)) else { return false };
-    let Ok(config) = crate::sys::lookup::<u32, Config>(std::os::fd::AsFd::as_fd(&fd), &0) else { return false };
-    config.is_some_and(|c| {
-        c.abi == ABI_VERSION
-            && c.targets == sizes.targets
-            && c.source_mask == sizes.source_lines - 1
-            && c.fragment_mask == sizes.fragment_slots - 1
-            && c.cpus == sizes.cpus
-    }) && maps::PINNED.iter().all(|name| dir.join(name).exists())
-}
-
-fn is_bpffs(path: &Path) -> Result<bool> {
-    use std::os::unix::ffi::OsStrExt;
-    const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
-    let name = std::ffi::CString::new(path.as_os_str().as_bytes()).unwrap_or_default();
-    // SAFETY: zeros are a valid value of this plain structure.
-    let mut stat: libc::statfs = unsafe { std::mem::zeroed() };
-    // SAFETY: a valid C string and a valid pointer.
-    if unsafe { libc::statfs(name.as_ptr(), &raw mut stat) } != 0 {
-        return Err(sys(format!("looking at {}", path.display()), std::io::Error::last_os_error()));
-    }
-    Ok(stat.f_type as i64 == BPF_FS_MAGIC)
-}
-
-fn make_dir(path: &Path) -> Result<()> {
-    std::fs::create_dir_all(path).map_err(|source| DatapathError::File { path: path.into(), source })
-}
-
-/// Removes a directory of pins; one level, as we make them.
-fn remove_dir(path: &Path) -> Result<()> {
-    let file = |source| DatapathError::File { path: path.into(), source };
-    match std::fs::read_dir(path) {
-        Ok(entries) => {
-            for entry in entries.flatten() {
-                std::fs::remove_file(entry.path()).map_err(file)?;
-            }
-            std::fs::remove_dir(path).map_err(file)
-        }
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(e) => Err(file(e)),
-    }
 }

@@ -8,9 +8,11 @@ pub mod clock;
 mod counters;
 mod datapath;
 mod error;
+mod map_use;
 mod mapped;
 mod netlink;
 mod object;
+mod pins;
 mod plain;
 mod readback;
 mod run;
@@ -21,11 +23,12 @@ mod tables;
 #[cfg(feature = "traffic")]
 pub mod traffic;
 
-pub use attach::{Attachment, Hook};
+pub use attach::{Attachment, Hook, freplace_available};
 pub use cells::Cells;
 pub use counters::{Counted, Counters};
 pub use datapath::{detach, Datapath, OpenOptions};
 pub use error::DatapathError;
+pub use map_use::MapUse;
 pub use mapped::Mapped;
 pub use object::{Object, Sizes};
 pub use plain::Plain;

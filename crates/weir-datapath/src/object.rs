@@ -8,7 +8,7 @@ use aya::programs::{SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use weir_abi::counters::COUNTER_SLOTS;
 use weir_abi::rules::SLOTS;
-use weir_abi::{maps, FEATURE_SLOTS};
+use weir_abi::{Config, FEATURE_SLOTS, maps};
 
 use crate::error::{DatapathError, Result};
 
@@ -49,8 +49,33 @@ impl Sizes {
             fragment_slots: maps::DEFAULT_FRAGMENT_SLOTS,
             parts: 1 << 20,
             prefixes: 1 << 21,
-            cpus: aya::util::nr_cpus().map_or(1, |n| n as u32).max(1),
+            cpus: highest_cpu() + 1,
         }
+    }
+
+    /// What a map is made for; nothing for maps whose size is no choice.
+    pub(crate) fn entries(&self, map: &str) -> Option<u32> {
+        let per_cpu_and_target = self.cpus * self.targets;
+        Some(match map {
+            maps::POLICIES => 2 * self.targets,
+            maps::TARGET_CELLS => self.targets,
+            maps::SOURCES | maps::SOURCE_PREFIXES => self.source_lines,
+            maps::FRAGMENTS => self.fragment_slots,
+            maps::PARTS4 => self.parts,
+            maps::PREFIXES => self.prefixes,
+            maps::COUNTERS => per_cpu_and_target * COUNTER_SLOTS as u32,
+            maps::FEATURES => per_cpu_and_target * FEATURE_SLOTS as u32,
+            maps::RULE_COUNTERS => self.cpus * SLOTS as u32,
+            _ => return None,
+        })
+    }
+
+    /// Whether a configuration block says the same.
+    pub(crate) fn agree(&self, config: &Config) -> bool {
+        config.targets == self.targets
+            && config.source_mask == self.source_lines - 1
+            && config.fragment_mask == self.fragment_slots - 1
+            && config.cpus == self.cpus
     }
 }
 
@@ -66,17 +91,9 @@ impl Object {
             return Err(DatapathError::NoObject);
         }
         let mut loader = EbpfLoader::new();
-        loader
-            .map_max_entries(maps::POLICIES, 2 * sizes.targets)
-            .map_max_entries(maps::TARGET_CELLS, sizes.targets)
-            .map_max_entries(maps::SOURCES, sizes.source_lines)
-            .map_max_entries(maps::SOURCE_PREFIXES, sizes.source_lines)
-            .map_max_entries(maps::FRAGMENTS, sizes.fragment_slots)
-            .map_max_entries(maps::PARTS4, sizes.parts)
-            .map_max_entries(maps::PREFIXES, sizes.prefixes)
-            .map_max_entries(maps::COUNTERS, sizes.cpus * sizes.targets * COUNTER_SLOTS as u32)
-            .map_max_entries(maps::FEATURES, sizes.cpus * sizes.targets * FEATURE_SLOTS as u32)
-            .map_max_entries(maps::RULE_COUNTERS, sizes.cpus * SLOTS as u32);
+        for (name, entries) in maps::PINNED.into_iter().filter_map(|name| Some((name, sizes.entries(name)?))) {
+            loader.map_max_entries(name, entries);
+        }
         if let Some(dir) = pins {
             for name in maps::PINNED {
                 loader.map_pin_path(name, dir.join(name));
@@ -122,9 +139,36 @@ impl Object {
     }
 }
 
+/// The highest number that a CPU of this machine can have. Numbers may have gaps, so their count is not enough.
+fn highest_cpu() -> u32 {
+    let ranges = std::fs::read_to_string("/sys/devices/system/cpu/possible").unwrap_or_default();
+    // SAFETY: no arguments that could be wrong.
+    let configured = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_CONF) };
+    last_of(&ranges).unwrap_or_else(|| u32::try_from(configured - 1).unwrap_or(0))
+}
+
+/// The last number of ranges like `0,2-3`.
+fn last_of(ranges: &str) -> Option<u32> {
+    ranges.trim().rsplit([',', '-']).next()?.parse().ok()
+}
+
 fn data(map: &Map) -> Result<&MapData> {
     match map {
         Map::Array(d) | Map::HashMap(d) | Map::PerCpuArray(d) | Map::RingBuf(d) => Ok(d),
         _ => Err(DatapathError::Missing("map of a known type".into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Ranges of CPUs as the kernel writes them.
+    use super::last_of;
+
+    #[test]
+    fn the_highest_cpu_counts_and_not_how_many_there_are() {
+        assert_eq!(last_of("0\n"), Some(0));
+        assert_eq!(last_of("0-3\n"), Some(3));
+        assert_eq!(last_of("0,2-3,64-127\n"), Some(127));
+        assert_eq!(last_of(""), None);
     }
 }

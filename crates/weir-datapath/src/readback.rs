@@ -38,14 +38,15 @@ impl Tables {
         Ok(())
     }
 
-    /// The copy that counts, up to the last target that a destination leads to or that asks for something.
+    /// The copy that counts, up to the last target that a destination leads to or that asks for something; the node's own at
+    /// least, as images have it.
     fn policies_in_force(&self, targets: &[(TargetKey, u32)]) -> Vec<TargetPolicy> {
         let all = self.sizes().targets as usize;
         let base = (self.config().policy_copy & 1) as usize * all;
         let mut policies: Vec<TargetPolicy> = (0..all).map(|i| self.policy(base + i)).collect();
         let led_to = targets.iter().map(|(_, id)| *id as usize + 1).max().unwrap_or(0);
         let asking = policies.iter().rposition(|policy| *policy != TargetPolicy::NONE).map_or(0, |last| last + 1);
-        policies.truncate(led_to.max(asking));
+        policies.truncate(led_to.max(asking).max(1));
         policies
     }
 }

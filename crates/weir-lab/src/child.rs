@@ -90,7 +90,8 @@ impl Program {
             return Ok(status);
         }
         // The process has not been waited for: its number cannot have passed to another.
-        kill_process(Pid::from_child(&self.child), Signal::TERM).with_context(|| format!("cannot stop {}", self.name))?;
+        kill_process(Pid::from_child(&self.child), Signal::TERM)
+            .with_context(|| format!("cannot stop {}", self.name))?;
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             if let Some(status) = self.ended()? {

@@ -11,9 +11,9 @@ use crate::clean;
 use crate::customers::Load;
 use crate::demo;
 use crate::hold;
+use crate::list::Listing;
 use crate::run::{self, Audience, Moment, Options, Stage};
-use crate::scenario::{ALL, Scenario};
-use crate::state;
+use crate::scenario::Scenario;
 use crate::weir;
 
 /// A node, its pods, customers and attackers in network namespaces on this machine: to see and to test what Weir does.
@@ -59,7 +59,11 @@ enum Command {
         only: Vec<String>,
     },
     /// Name the scenarios, and the labs on this machine
-    List,
+    List {
+        /// How to print them
+        #[arg(short, long, value_enum, default_value_t = Format::Table)]
+        output: Format,
+    },
     /// Build a lab and keep it until Ctrl-C or `weir-lab down`
     Up {
         /// Pods behind the node
@@ -77,9 +81,9 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct How {
-    /// Seconds to measure in each act
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=600))]
-    seconds: u64,
+    /// Seconds to measure in each act (8 by default, 12 in the demo)
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: Option<u64>,
     /// Attack packets a second, instead of the scenario's own rate
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=20_000_000))]
     pps: Option<u64>,
@@ -98,8 +102,8 @@ enum Format {
 }
 
 impl How {
-    fn options(&self) -> Options {
-        let window = Duration::from_secs(self.seconds);
+    fn options(&self, usual_seconds: u64) -> Options {
+        let window = Duration::from_secs(self.seconds.unwrap_or(usual_seconds));
         Options { window, pps: self.pps, seed: self.seed, stand_in: self.stand_in }
     }
 }
@@ -109,10 +113,17 @@ pub fn main() -> Result<bool> {
     let args = Args::parse();
     crate::stop::catch()?;
     match args.command {
-        Command::Run { scenario, output, how } => try_scenario(&scenario, output, how.options()),
-        Command::Demo { scenario, how } => demo::tell(Scenario::named(&scenario)?, how.options()),
+        Command::Run { scenario, output, how } => try_scenario(&scenario, output, how.options(8)),
+        Command::Demo { scenario, how } => demo::tell(Scenario::named(&scenario)?, how.options(12)),
         Command::Bench { json, quick, only } => bench::run(&bench::Options { json, quick, only }),
-        Command::List => list().map(|()| true),
+        Command::List { output } => {
+            let listing = Listing::of_this_machine()?;
+            match output {
+                Format::Json => println!("{}", serde_json::to_string_pretty(&listing)?),
+                Format::Table => listing.print(),
+            }
+            Ok(true)
+        }
         Command::Up { pods } => hold::keep(pods).map(|()| true),
         Command::Down { lab } => hold::end(&lab.parse()?).map(|()| true),
         Command::Clean => {
@@ -152,26 +163,6 @@ impl Audience for Progress {
     }
 
     fn moment(&mut self, _: &Moment) {}
-}
-
-fn list() -> Result<()> {
-    println!("scenarios:");
-    for scenario in &ALL {
-        println!("  {:20}{}", scenario.name, scenario.about);
-    }
-    let labs = state::all()?;
-    println!("labs on this machine:{}", if labs.is_empty() { " none" } else { "" });
-    for id in labs {
-        let state = state::read(&id)?;
-        let about = match (&state, state::is_owned(&id)?) {
-            (Some(state), true) => format!("{}, process {}", state.purpose, state.pid),
-            (Some(state), false) => format!("{}, crashed: `weir-lab clean` removes it", state.purpose),
-            (None, true) => "starting".to_owned(),
-            (None, false) => "crashed at its start: `weir-lab clean` removes it".to_owned(),
-        };
-        println!("  {id:20}{about}");
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -76,7 +76,9 @@ pub fn rank(thread: Option<Pid>, rank: Rank) -> Result<()> {
     // Children must not inherit it (-R).
     if let Err(error) = tool::run("chrt", &["-f", "-R", "-p", &(rank as i32).to_string(), &number]) {
         WARNED.call_once(|| {
-            eprintln!("warning: no real-time scheduling ({error:#}): other programs on this machine will blur the figures");
+            eprintln!(
+                "warning: no real-time scheduling ({error:#}): other programs on this machine will blur the figures"
+            );
         });
         setpriority_process(Some(thread), -20).context("cannot set a thread's priority")?;
     }

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use tokio::task::LocalSet;
 
-pub use book::{Failure, Figures, KindFigures, Totals};
 use book::{Book, Kind};
+pub use book::{Failure, Figures, KindFigures, Totals};
 use request::Asker;
 
 use crate::cpu::{self, Rank};
@@ -115,7 +115,9 @@ impl Customers {
     fn finish(&mut self) -> Result<()> {
         self.stop.store(true, Ordering::Relaxed);
         match self.thread.take() {
-            Some(thread) => thread.join().map_err(|_| anyhow!("the customers' thread panicked"))?.context("the customers"),
+            Some(thread) => {
+                thread.join().map_err(|_| anyhow!("the customers' thread panicked"))?.context("the customers")
+            }
             None => Ok(()),
         }
     }

@@ -21,8 +21,10 @@ pub fn tell(scenario: &Scenario, options: Options) -> Result<bool> {
     }
     let start = Instant::now();
     println!("Weir, a demonstration: {}", scenario.about);
-    println!("A node, a pod with a web server and a name server, 128 customers and attackers, in network namespaces of this");
-    println!("machine. Nothing leaves them, and all is removed at the end.\n");
+    println!(
+        "A node, a pod with a web server and a name server, 128 customers, attackers: all in network namespaces of"
+    );
+    println!("this machine. Nothing leaves them, and everything is removed at the end.");
     let load = Load::default();
     let stage = Stage::set("demo", load)?;
     let mut teller = Teller { full: load.per_second(), colour: stdout().is_terminal() };
@@ -42,7 +44,10 @@ struct Teller {
 impl Audience for Teller {
     fn act(&mut self, number: u32, title: &str) {
         println!("\n{number}. {}", capital(title));
-        println!("   {:>3}  {:<30}  {:>8}  {:>8}  {:>10}  {:>10}", "s", "customers' answers", "answered", "failed", "attack", "into pod");
+        println!(
+            "   {:>3}  {:<30}  {:>8}  {:>8}  {:>10}  {:>10}",
+            "s", "customers' answers", "answered", "failed", "attack", "into pod"
+        );
     }
 
     fn note(&mut self, text: &str) {
@@ -69,7 +74,9 @@ impl Audience for Teller {
 fn epilogue(outcome: &Outcome) {
     let report = &outcome.report;
     println!("\nWhat became of the customers' requests");
-    let line = |name: &str, goodput: f64, ratio: f64| println!("   {name:34}{goodput:>6.0} answers/s  {:>8}", percent(ratio));
+    let line = |name: &str, goodput: f64, ratio: f64| {
+        println!("   {name:34}{goodput:>6.0} answers/s  {:>8}", percent(ratio));
+    };
     line("without flood", report.bare_goodput, 1.0);
     if let (Some(goodput), Some(ratio)) = (report.goodput_unprotected, report.goodput_unprotected_ratio) {
         line("under the flood, without Weir", goodput, ratio);

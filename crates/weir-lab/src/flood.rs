@@ -79,7 +79,9 @@ pub fn start_on(lab: &Lab, ns: &Netns, interface: &str, flood: Flood, seed: u64)
                     return Ok(Sent::default());
                 }
             };
-            flood.run_and_tell(&mut generator, &stop, |frames| sent.store(frames, Ordering::Relaxed)).context("the flood")
+            flood
+                .run_and_tell(&mut generator, &stop, |frames| sent.store(frames, Ordering::Relaxed))
+                .context("the flood")
         }
     })?;
     let running = Running { stop, sent, thread: Some(thread) };

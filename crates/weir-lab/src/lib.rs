@@ -18,6 +18,7 @@ pub mod flood;
 pub mod guard;
 pub mod hold;
 pub mod lab;
+pub mod list;
 pub mod name;
 pub mod netns;
 pub mod plan;

@@ -21,7 +21,9 @@ impl LabId {
     /// A new one, drawn by the kernel.
     pub fn random() -> Result<LabId> {
         let mut bytes = [0; LENGTH];
-        File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).context("cannot read /dev/urandom")?;
+        File::open("/dev/urandom")
+            .and_then(|mut file| file.read_exact(&mut bytes))
+            .context("cannot read /dev/urandom")?;
         Ok(LabId(bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect()))
     }
 

@@ -72,7 +72,8 @@ impl Netns {
     /// Moves the calling thread in, for good. Only for threads made for the purpose.
     pub fn enter(&self) -> Result<()> {
         let file = File::open(self.path()).with_context(|| format!("no namespace {}", self.0))?;
-        move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).with_context(|| format!("cannot enter namespace {}", self.0))
+        move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
+            .with_context(|| format!("cannot enter namespace {}", self.0))
     }
 
     /// Sets network settings, as paths below /proc/sys/net and their values.
@@ -80,7 +81,8 @@ impl Netns {
         self.within(|| {
             settings.iter().try_for_each(|(name, value)| {
                 // /proc/sys/net shows the namespace of whoever looks.
-                fs::write(Path::new("/proc/sys/net").join(name), value).with_context(|| format!("cannot set net/{name}"))
+                fs::write(Path::new("/proc/sys/net").join(name), value)
+                    .with_context(|| format!("cannot set net/{name}"))
             })
         })
     }

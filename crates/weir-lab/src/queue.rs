@@ -21,7 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub fn separate(layout: &Layout) -> Result<()> {
     // /sys/class/net shows the namespace that it was mounted in; `ip netns exec` mounts one for the command.
     let switch = format!("echo 1 > /sys/class/net/{UPLINK}/threaded");
-    tool::run("ip", &["netns", "exec", layout.node.name(), "sh", "-c", &switch]).context("the kernel knows no threaded NAPI")?;
+    tool::run("ip", &["netns", "exec", layout.node.name(), "sh", "-c", &switch])
+        .context("the kernel knows no threaded NAPI")?;
     let core = cpu::cores()?.receive();
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -46,6 +47,7 @@ fn threads() -> Result<Vec<i32>> {
     let wanted = format!("napi/{UPLINK}-");
     let pids = fs::read_dir("/proc").context("/proc")?.flatten();
     let pids = pids.filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse().ok()));
-    let serves = |pid: &i32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with(&wanted));
+    let serves =
+        |pid: &i32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with(&wanted));
     Ok(pids.filter(serves).collect())
 }

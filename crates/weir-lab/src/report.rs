@@ -120,8 +120,18 @@ mod tests {
     fn the_contract_has_all_its_fields() {
         let json = serde_json::to_value(Report::default()).expect("JSON");
         for field in [
-            "scenario", "offered_pps", "bare_goodput", "goodput_under_attack", "goodput_ratio", "time_to_detect_ms",
-            "time_to_mitigate_ms", "attack_drop_ratio", "benign_drop_ratio", "agent_cpu_cores", "agent_rss_mib", "signatures",
+            "scenario",
+            "offered_pps",
+            "bare_goodput",
+            "goodput_under_attack",
+            "goodput_ratio",
+            "time_to_detect_ms",
+            "time_to_mitigate_ms",
+            "attack_drop_ratio",
+            "benign_drop_ratio",
+            "agent_cpu_cores",
+            "agent_rss_mib",
+            "signatures",
         ] {
             assert!(json.get(field).is_some(), "{field}");
         }
@@ -130,6 +140,9 @@ mod tests {
 
     #[test]
     fn shares_read_well() {
-        assert_eq!((percent(0.9987), percent(0.00034), percent(0.0)), ("99.9 %".into(), "0.034 %".into(), "0.0 %".into()));
+        assert_eq!(
+            (percent(0.9987), percent(0.00034), percent(0.0)),
+            ("99.9 %".into(), "0.034 %".into(), "0.0 %".into())
+        );
     }
 }

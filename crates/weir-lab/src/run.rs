@@ -147,14 +147,19 @@ pub fn play(stage: &Stage, scenario: &Scenario, options: Options, audience: &mut
 }
 
 fn protected(
-    stage: &Stage, scenario: &Scenario, pps: u64, options: Options, audience: &mut dyn Audience,
+    stage: &Stage,
+    scenario: &Scenario,
+    pps: u64,
+    options: Options,
+    audience: &mut dyn Audience,
 ) -> Result<Protected> {
-    let guard = if options.stand_in {
-        Guard::stand_in(&stage.lab)?
+    let guard =
+        if options.stand_in { Guard::stand_in(&stage.lab)? } else { Guard::weir(&stage.lab, &(scenario.policy)())? };
+    audience.note(if options.stand_in {
+        "the stand-in filters on the node's uplink"
     } else {
-        Guard::weir(&stage.lab, &(scenario.policy)())?
-    };
-    audience.note(if options.stand_in { "the stand-in filters on the node's uplink" } else { "Weir runs on the node's uplink and enforces its policy" });
+        "Weir runs on the node's uplink and enforces its policy"
+    });
     // Attaching a program resets the uplink's queue: neighbours are found again before anything is measured.
     customers::wait_until_served(&stage.lab).context("with protection, before the flood")?;
     let (before, start, usage) = (guard.counters()?, Instant::now(), guard.usage()?);
@@ -202,7 +207,8 @@ mod tests {
             text: String::new(),
         };
         let before = [row("clean", "pass", 10), row("rule", "drop", 5)];
-        let after = vec![row("clean", "pass", 12), row("rule", "drop", 5), row("block", "drop", 4), row("clean", "pass", 7)];
+        let after =
+            vec![row("clean", "pass", 12), row("rule", "drop", 5), row("block", "drop", 4), row("clean", "pass", 7)];
         let grown: Vec<_> = grown(&before, after).into_iter().map(|row| (row.reason, row.packets)).collect();
         assert_eq!(grown, [("clean".to_owned(), 9), ("block".to_owned(), 4)]);
     }

@@ -36,7 +36,10 @@ impl Scenario {
     pub fn named(name: &str) -> Result<&'static Scenario> {
         match ALL.iter().find(|scenario| scenario.name == name) {
             Some(scenario) => Ok(scenario),
-            None => bail!("there is no scenario `{name}`; there are {}", ALL.each_ref().map(|scenario| scenario.name).join(", ")),
+            None => bail!(
+                "there is no scenario `{name}`; there are {}",
+                ALL.each_ref().map(|scenario| scenario.name).join(", ")
+            ),
         }
     }
 

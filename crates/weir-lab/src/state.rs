@@ -84,7 +84,9 @@ impl Claim {
     pub fn write(&self, state: &State) -> Result<()> {
         let text = serde_json::to_string_pretty(state)?;
         let fresh = self.dir().join(".state.json");
-        fs::write(&fresh, text).and_then(|()| fs::rename(&fresh, self.dir().join("state.json"))).context("cannot write the run's record")
+        fs::write(&fresh, text)
+            .and_then(|()| fs::rename(&fresh, self.dir().join("state.json")))
+            .context("cannot write the run's record")
     }
 
     /// Removes the directory: the last act of a clean-up.
@@ -119,10 +121,8 @@ pub fn all() -> Result<Vec<LabId>> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error).context(HOME),
     };
-    let mut ids: Vec<LabId> = entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse().ok()))
-        .collect();
+    let mut ids: Vec<LabId> =
+        entries.flatten().filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse().ok())).collect();
     ids.sort();
     Ok(ids)
 }
@@ -133,5 +133,7 @@ pub fn check_recorded(id: &LabId, namespace: &str, interface: &str) -> Result<()
     if recorded.iter().any(|(ns, name)| ns == namespace && name == interface) {
         return Ok(());
     }
-    bail!("refusing to send on {interface} in {namespace}: lab {id} has not recorded it as its own attackers' interface")
+    bail!(
+        "refusing to send on {interface} in {namespace}: lab {id} has not recorded it as its own attackers' interface"
+    )
 }

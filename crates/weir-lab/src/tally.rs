@@ -80,7 +80,8 @@ pub fn install(lab: &Lab) -> Result<()> {
     );
     let layout = lab.layout();
     for (ns, rules) in [(&layout.router, router), (&layout.pods[0], pod)] {
-        tool::feed("ip", &["netns", "exec", ns.name(), "nft", "-f", "-"], &rules).context("cannot set up packet counters")?;
+        tool::feed("ip", &["netns", "exec", ns.name(), "nft", "-f", "-"], &rules)
+            .context("cannot set up packet counters")?;
     }
     Ok(())
 }
@@ -122,7 +123,9 @@ fn counters(ns: &Netns) -> Result<Value> {
 fn packets(counters: &Value, name: &str) -> Result<u64> {
     let entries = counters["nftables"].as_array().into_iter().flatten();
     let counter = entries.map(|entry| &entry["counter"]).find(|counter| counter["name"] == name);
-    counter.and_then(|counter| counter["packets"].as_u64()).with_context(|| format!("nft does not tell the counter {name}"))
+    counter
+        .and_then(|counter| counter["packets"].as_u64())
+        .with_context(|| format!("nft does not tell the counter {name}"))
 }
 
 #[cfg(test)]

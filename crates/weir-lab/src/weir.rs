@@ -60,7 +60,10 @@ pub fn find() -> Result<PathBuf> {
     let places = own.ancestors().skip(1).take(2).map(|dir| dir.join("weir"));
     match places.into_iter().find(|path| path.is_file()) {
         Some(path) => Ok(path),
-        None => bail!("there is no `weir` beside {}; build it (`cargo build -p weir-cli`) or name it in WEIR_BIN", own.display()),
+        None => bail!(
+            "there is no `weir` beside {}; build it (`cargo build -p weir-cli`) or name it in WEIR_BIN",
+            own.display()
+        ),
     }
 }
 
@@ -77,11 +80,14 @@ impl Weir {
         if !pins.exists() {
             fs::create_dir(&pins)?;
             // A file system of the run's own: what Weir pins goes with it, however the run ends.
-            mount("weir-lab", &pins, "bpf", MountFlags::empty(), None).context("cannot mount a bpffs for Weir's pins")?;
+            mount("weir-lab", &pins, "bpf", MountFlags::empty(), None)
+                .context("cannot mount a bpffs for Weir's pins")?;
         }
         let socket = lab.dir().join("weir.sock");
-        let words = [files.display().to_string(), socket.display().to_string(), pins.join("weir").display().to_string()];
-        let arguments = ["run", "-i", UPLINK, "-f", &words[0], "--mode", "enforce", "--socket", &words[1], "--pin-dir", &words[2]];
+        let words =
+            [files.display().to_string(), socket.display().to_string(), pins.join("weir").display().to_string()];
+        let arguments =
+            ["run", "-i", UPLINK, "-f", &words[0], "--mode", "enforce", "--socket", &words[1], "--pin-dir", &words[2]];
         let program = Program::start(&lab.layout().node, &binary, &arguments, &lab.dir().join("weir.log"))?;
         let mut weir = Weir { program, binary, socket };
         weir.wait_until_ready()?;
@@ -109,7 +115,10 @@ impl Weir {
         let proc = Path::new("/proc").join(self.program.pid().to_string());
         let stat = fs::read_to_string(proc.join("stat")).context("Weir is gone")?;
         let status = fs::read_to_string(proc.join("status")).context("Weir is gone")?;
-        Ok(Usage { cpu_seconds: cpu_seconds(&stat).context("/proc/…/stat")?, rss_mib: rss_mib(&status).context("/proc/…/status")? })
+        Ok(Usage {
+            cpu_seconds: cpu_seconds(&stat).context("/proc/…/stat")?,
+            rss_mib: rss_mib(&status).context("/proc/…/status")?,
+        })
     }
 
     /// Asks it to end.

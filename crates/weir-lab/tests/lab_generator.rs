@@ -71,7 +71,8 @@ fn a_flood_keeps_its_bounds() {
     endless.stop().expect("it stops when told to");
 
     for (pps, packets, time) in [(0, 1, 1), (1, 0, 1), (1, 1, 0)] {
-        let boundless = flood::start(&lab, flood(pps, packets, Duration::from_secs(time)), 1).and_then(flood::Running::wait);
+        let boundless =
+            flood::start(&lab, flood(pps, packets, Duration::from_secs(time)), 1).and_then(flood::Running::wait);
         assert!(boundless.is_err(), "{pps} {packets} {time}");
     }
     lab.down().expect("a clean end");

@@ -15,7 +15,7 @@ use crate::out::{Out, note, units};
 pub fn block(out: Out, socket: &Path, args: BlockArgs) -> anyhow::Result<Outcome> {
     let BlockArgs { cidr, duration, reason } = args;
     let applied: Applied = Client::new(socket)?.post("/api/v1/blocks", &new(cidr, duration, reason))?;
-    show(out, "blocked", &applied)?;
+    show(out, &lasting("blocked", &applied), &applied)?;
     if !applied.enforced {
         note("this node observes: its packets are counted, not dropped; `weir run --mode enforce` drops them");
     }
@@ -37,8 +37,8 @@ pub fn allow(out: Out, socket: &Path, args: AllowArgs) -> anyhow::Result<Outcome
         let applied = client.delete(&format!("/api/v1/allows?cidr={cidr}"))?;
         show(out, "no longer allowed", &applied)?;
     } else {
-        let applied = client.post("/api/v1/allows", &new(cidr, duration, reason))?;
-        show(out, "allowed", &applied)?;
+        let applied: Applied = client.post("/api/v1/allows", &new(cidr, duration, reason))?;
+        show(out, &lasting("allowed", &applied), &applied)?;
     }
     Ok(Outcome::Fine)
 }
@@ -52,14 +52,13 @@ fn new(cidr: weir_api::spec::Cidr, duration: Lasting, reason: String) -> NewEntr
 }
 
 fn show(out: Out, done: &str, applied: &Applied) -> anyhow::Result<()> {
-    out.write(applied, |w| {
-        let entry = &applied.entry;
-        let ends = match entry.expires {
-            Some(_) if done.ends_with("blocked") || done == "allowed" => {
-                format!(", ends {}", units::until(entry.expires, SystemTime::now()))
-            }
-            _ => String::new(),
-        };
-        writeln!(w, "{} {done}{ends} (in the kernel after {:.1} ms)", entry.cidr, applied.effect_ms)
-    })
+    out.write(applied, |w| writeln!(w, "{} {done} (in the kernel after {:.1} ms)", applied.entry.cidr, applied.effect_ms))
+}
+
+/// `blocked, ends in 59m59s`.
+fn lasting(done: &str, applied: &Applied) -> String {
+    match applied.entry.expires {
+        Some(_) => format!("{done}, ends {}", units::until(applied.entry.expires, SystemTime::now())),
+        None => done.to_owned(),
+    }
 }

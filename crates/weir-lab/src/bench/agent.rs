@@ -102,8 +102,21 @@ impl Agent {
         let (policy, socket, state) = (path("policy"), path("weir.sock"), path("state"));
         let pins = bench.stage.pins().join(name);
         let pin_dir = pins.display().to_string();
-        let arguments =
-            ["run", "-i", RECEIVER, "-f", &policy, "--mode", "enforce", "--socket", &socket, "--pin-dir", &pin_dir, "--state-dir", &state];
+        let arguments = [
+            "run",
+            "-i",
+            RECEIVER,
+            "-f",
+            &policy,
+            "--mode",
+            "enforce",
+            "--socket",
+            &socket,
+            "--pin-dir",
+            &pin_dir,
+            "--state-dir",
+            &state,
+        ];
         let log = dir.join("weir.log");
         let program = Program::start(&bench.stage.place().ns, binary, &arguments, &log)?;
         let mut agent = Agent { program, socket: PathBuf::from(&socket), pins };
@@ -114,7 +127,8 @@ impl Agent {
 
     fn proc(&self, file: &str) -> Result<String> {
         let path = format!("/proc/{}/{file}", self.program.pid());
-        fs::read_to_string(&path).with_context(|| format!("{path}: the agent is gone; it said:\n{}", self.program.last_words()))
+        fs::read_to_string(&path)
+            .with_context(|| format!("{path}: the agent is gone; it said:\n{}", self.program.last_words()))
     }
 
     fn memory(&self) -> Result<f64> {
@@ -175,7 +189,11 @@ fn wish(host: IpAddr) -> String {
 
 /// The policy's objects, as files.
 fn yaml(list: bool) -> String {
-    let deny = if list { "  deny: [{sourceSet: bench}]\n---\napiVersion: weir.dev/v1alpha1\nkind: SourceSet\nmetadata: {name: bench}\nspec: {file: list.txt}\n" } else { "" };
+    let deny = if list {
+        "  deny: [{sourceSet: bench}]\n---\napiVersion: weir.dev/v1alpha1\nkind: SourceSet\nmetadata: {name: bench}\nspec: {file: list.txt}\n"
+    } else {
+        ""
+    };
     format!(
         "apiVersion: weir.dev/v1alpha1
 kind: Protection

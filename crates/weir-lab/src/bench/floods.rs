@@ -42,9 +42,15 @@ impl<'a> Grid<'a> {
     }
 
     fn add<C: Contender + 'static>(&mut self, id: &str, about: &str, make: impl FnOnce() -> Result<C>) {
-        let id = if id.is_empty() { format!("{}{}", self.flood, self.family) } else { format!("{}_{id}{}", self.flood, self.family) };
+        let id = if id.is_empty() {
+            format!("{}{}", self.flood, self.family)
+        } else {
+            format!("{}_{id}{}", self.flood, self.family)
+        };
         // The first lane is what the others stand beside, and some rows stand beside two.
-        let needed = self.lanes.is_empty() || self.bench.wants(&id) || report::derived_from(&id).any(|row| self.bench.wants(row));
+        let needed = self.lanes.is_empty()
+            || self.bench.wants(&id)
+            || report::derived_from(&id).any(|row| self.bench.wants(row));
         if needed {
             let contender = make().map(|contender| Box::new(contender) as Box<dyn Contender>);
             self.lanes.push(Lane::new(&id, about, contender));
@@ -63,7 +69,13 @@ impl<'a> Grid<'a> {
         if self.lanes.len() < 2 && !self.lanes.iter().any(|lane| self.bench.wants(lane.id())) {
             return Ok(Vec::new());
         }
-        self.bench.say(&format!("flood {}{}: {} contenders, {} turns each", self.flood, self.family, self.lanes.len(), self.bench.effort.rounds));
+        self.bench.say(&format!(
+            "flood {}{}: {} contenders, {} turns each",
+            self.flood,
+            self.family,
+            self.lanes.len(),
+            self.bench.effort.rounds
+        ));
         let traffic = sender.traffic(&frames::flood(source))?;
         race(sender, &traffic, self.bench.effort, self.lanes)
     }

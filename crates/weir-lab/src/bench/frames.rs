@@ -13,8 +13,7 @@ const SYN: u8 = 0x02;
 const ACK: u8 = 0x10;
 
 /// Options of a Linux client's SYN: MSS, SACK permitted, timestamps, no operation, window scale.
-const LINUX_OPTIONS: [u8; 20] =
-    [2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 1, 2, 3, 0, 0, 0, 0, 1, 3, 3, 7];
+const LINUX_OPTIONS: [u8; 20] = [2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 1, 2, 3, 0, 0, 0, 0, 1, 3, 3, 7];
 
 /// A source that is on no list.
 pub const CLEAN_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 64, 10));

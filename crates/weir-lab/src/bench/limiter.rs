@@ -43,7 +43,15 @@ pub fn run(bench: &Bench, node: &Rc<RefCell<Node>>) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-fn one(bench: &Bench, node: &Rc<RefCell<Node>>, id: &str, kind: &str, setting: Setting, from: &Source, cores: usize) -> Result<Row> {
+fn one(
+    bench: &Bench,
+    node: &Rc<RefCell<Node>>,
+    id: &str,
+    kind: &str,
+    setting: Setting,
+    from: &Source,
+    cores: usize,
+) -> Result<Row> {
     let about = format!("per-{kind} limit of {}/s: distance of what passed from what may", LIMIT.average);
     let usable = cpu::cores()?;
     if cores > 1 && usable.attack == usable.receive() {
@@ -53,8 +61,11 @@ fn one(bench: &Bench, node: &Rc<RefCell<Node>>, id: &str, kind: &str, setting: S
     let places = [bench.stage.place(), bench.stage.other_place()];
     let time = if bench.quick { Duration::from_millis(700) } else { Duration::from_secs(2) };
     let mut node = node.borrow_mut();
-    let attached = places[..cores].iter().map(|place| place.ns.within(|| Ok(node.object.attach_to(&LabInterface::open(RECEIVER)?)?)));
-    let attached = attached.collect::<Result<Vec<_>>>()?;
+    let mut attached = Vec::new();
+    for place in &places[..cores] {
+        let object = &mut node.object;
+        attached.push(place.ns.within(move || Ok(object.attach_to(&LabInterface::open(RECEIVER)?)?))?);
+    }
     node.set(&setting, &setting.compile()?)?;
     let before = passed(&node);
     let together = Barrier::new(cores);
@@ -72,7 +83,11 @@ fn one(bench: &Bench, node: &Rc<RefCell<Node>>, id: &str, kind: &str, setting: S
     let seconds = sent.iter().map(|sent| sent.elapsed).max().unwrap_or_default().as_secs_f64();
     let offered: u64 = sent.iter().map(|sent| sent.frames).sum();
     let allowed = LIMIT.burst as f64 + LIMIT.average as f64 * seconds;
-    ensure!(offered as f64 > 4.0 * allowed, "only {offered} packets were sent, too few to try a limit of {}/s", LIMIT.average);
+    ensure!(
+        offered as f64 > 4.0 * allowed,
+        "only {offered} packets were sent, too few to try a limit of {}/s",
+        LIMIT.average
+    );
     let note = format!("{passed} of {offered} packets passed in {seconds:.2} s, {allowed:.0} may");
     Ok(Row::new(id, about, "", (passed as f64 / allowed - 1.0).abs()).note(note))
 }

@@ -69,4 +69,3 @@ fn fixed() -> Result<Row> {
     let note = format!("{:.1} MiB of them for the states of all blocks", slots as f64 / MIB);
     Ok(Row::new("map_mib_fixed", "memory of all maps, empty", "MiB", bytes as f64 / MIB).note(note))
 }
-

@@ -36,7 +36,8 @@ impl Machine {
             memory_mib: memory.unwrap_or(0) / 1024,
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             tick_hz: clock::tick_hz(),
-            virtual_machine: value(&cpu, "flags").is_some_and(|flags| flags.split_whitespace().any(|flag| flag == "hypervisor")),
+            virtual_machine: value(&cpu, "flags")
+                .is_some_and(|flags| flags.split_whitespace().any(|flag| flag == "hypervisor")),
             load: read("/proc/loadavg").split_whitespace().take(3).collect::<Vec<_>>().join(" "),
         }
     }

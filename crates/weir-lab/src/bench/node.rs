@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use anyhow::{Context, Result, anyhow};
-use weir_abi::config::node_flag;
 use weir_abi::Reason;
+use weir_abi::config::node_flag;
 use weir_datapath::traffic::{Attached, LabInterface};
 use weir_datapath::{Counters, Object, Run, Sizes, Tables, clock};
 use weir_policy::model::{ListEntry, Policy, Verdict};

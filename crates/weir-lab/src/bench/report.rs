@@ -9,8 +9,18 @@ use super::row::Row;
 
 /// Rows that stand beside two: id, the row whose figure it is, the row that it stands beside, what it is.
 const DERIVED: [(&str, &str, &str, &str); 2] = [
-    ("random_source_vs_nft_meter", "random_source_1m_prefixes", "random_source_nft_meter", "Weir, 1,000,000 prefixes, random sources"),
-    ("random_source_vs_seed_like", "random_source_1m_prefixes", "random_source_seed_like_1m", "Weir, 1,000,000 prefixes, random sources"),
+    (
+        "random_source_vs_nft_meter",
+        "random_source_1m_prefixes",
+        "random_source_nft_meter",
+        "Weir, 1,000,000 prefixes, random sources",
+    ),
+    (
+        "random_source_vs_seed_like",
+        "random_source_1m_prefixes",
+        "random_source_seed_like_1m",
+        "Weir, 1,000,000 prefixes, random sources",
+    ),
 ];
 
 /// The whole result.
@@ -36,7 +46,8 @@ pub fn derived(rows: &[Row]) -> Vec<Row> {
     let find = |id: &str| rows.iter().find(|row| row.id == id);
     let one = |&(id, own, other, about): &(&str, &str, &str, &str)| {
         let (own, other) = (find(own)?, find(other)?);
-        let row = Row { median: own.median, runs: own.runs, ..Row::new(id, about, own.unit, own.value.unwrap_or(f64::NAN)) };
+        let row =
+            Row { median: own.median, runs: own.runs, ..Row::new(id, about, own.unit, own.value.unwrap_or(f64::NAN)) };
         let note = if own.value.is_none() { &own.note } else { &other.note };
         match (own.value, other.value) {
             (Some(_), Some(value)) => Some(row.against(&other.about, Some(value)).note(&own.note)),
@@ -56,7 +67,12 @@ impl Report {
     pub fn table(&self) -> String {
         let mut out = String::new();
         let Machine { cpu, cores, kernel, .. } = &self.machine;
-        let _ = writeln!(out, "{cpu}, {cores} cores, Linux {kernel}; {:.0} s{}", self.seconds, if self.quick { ", quick: no verdict" } else { "" });
+        let _ = writeln!(
+            out,
+            "{cpu}, {cores} cores, Linux {kernel}; {:.0} s{}",
+            self.seconds,
+            if self.quick { ", quick: no verdict" } else { "" }
+        );
         let (barred, others): (Vec<&Row>, Vec<&Row>) = self.rows.iter().partition(|row| row.bar.is_some());
         for (title, rows) in [("bars", barred), ("more", others)] {
             if !rows.is_empty() {

@@ -94,7 +94,8 @@ impl Setting {
         let mut policy = Policy { enforce_node: true, ..Policy::default() };
         let mut target = Target::new("bench/service");
         let endpoint = |addr, port, proto| Endpoint { addr, port, proto };
-        target.endpoints = [SERVICE_V4, SERVICE_V6].iter().flat_map(|&ip| [endpoint(ip, WEB, 6), endpoint(ip, DNS, 17)]).collect();
+        target.endpoints =
+            [SERVICE_V4, SERVICE_V6].iter().flat_map(|&ip| [endpoint(ip, WEB, 6), endpoint(ip, DNS, 17)]).collect();
         target.enforce = true;
         target.hygiene.tcp_flags = self.hygiene;
         target.hygiene.land = self.hygiene;
@@ -123,7 +124,7 @@ impl Setting {
 /// SYNs in all but the last byte of the window, so that every packet's vector is looked at from end to end.
 fn rule(i: usize, layout: bool) -> String {
     match (i % 2, layout) {
-        (0, _) => format!("udp and dport {} and length 60-400", 20_000 + i),
+        (0, _) => format!("udp and dport {} and ttl ~64", 20_000 + i),
         (_, false) => format!("tcp and dport {WEB} and flags = syn and window {}", 64_000 + i),
         (_, true) => format!("tcp and dport {WEB} and flags = syn and layout {}", 100 + i),
     }

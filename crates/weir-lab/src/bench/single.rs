@@ -50,7 +50,12 @@ const DENY_IP: &str = "ns_xdp_filter_deny_ip";
 const ALL_PASS: &str = "ns_xdp_filter_all_pass";
 
 /// Times all programs in turns.
-pub fn run(bench: &Bench, node: &Rc<RefCell<Node>>, list: &[Parsed], seed: Option<&Rc<RefCell<Seed>>>) -> Result<Vec<Row>> {
+pub fn run(
+    bench: &Bench,
+    node: &Rc<RefCell<Node>>,
+    list: &[Parsed],
+    seed: Option<&Rc<RefCell<Seed>>>,
+) -> Result<Vec<Row>> {
     let mut floor = Series::default();
     let mut stub = Stub::load()?;
     let frame = frames::syn(CLEAN_V4)?;
@@ -137,7 +142,10 @@ fn weir(node: &Rc<RefCell<Node>>, list: &[Parsed]) -> Result<Vec<Case>> {
     let weir = |setting, frame: Result<Vec<u8>>, reason| shot(node, setting, frame?, reason);
     let clean = |setting| weir(setting, frames::segment(CLEAN_V4), Reason::Clean);
     let later = |source| -> Result<Shot> {
-        let (first, mut shot) = (frames::fragment(source, true)?, shot(node, pass, frames::fragment(source, false)?, Reason::FragmentFollows)?);
+        let (first, mut shot) = (
+            frames::fragment(source, true)?,
+            shot(node, pass, frames::fragment(source, false)?, Reason::FragmentFollows)?,
+        );
         let node = Rc::clone(node);
         Ok(Box::new(move |repeat| {
             node.borrow_mut().object.run_xdp(&first, 1)?;
@@ -146,34 +154,101 @@ fn weir(node: &Rc<RefCell<Node>>, list: &[Parsed]) -> Result<Vec<Case>> {
     };
     Ok(vec![
         Case::new("ns_arp_pass", "ARP passes", weir(pass, Ok(frames::arp()), Reason::Arp)),
-        Case::new("ns_no_target_pass", "1,000,000 prefixes; no target, passes",
-            weir(pass, frames::segment(CLEAN_V4).map(frames::elsewhere), Reason::NoTarget)),
-        Case::new("deny_drop_ns", "deny-listed host in a partly listed /24, dropped",
-            weir(pass, frames::segment(part), Reason::DenyListed)).against(DENY_IP),
-        Case::new("ns_deny_drop_whole_24", "deny-listed host in a wholly listed /24, dropped",
-            weir(pass, frames::segment(whole), Reason::DenyListed)).against(DENY_IP),
-        Case::new("ns_deny_drop_v6", "deny-listed IPv6 source, dropped", weir(pass, frames::segment(six), Reason::DenyListed)),
-        Case::new("ns_blocked_host", "host blocked until a time, dropped",
-            weir(pass, frames::segment(BLOCKED[0]), Reason::Blocked)).against(DENY_IP),
-        Case::new("ns_blocked_host_v6", "IPv6 host blocked until a time, dropped",
-            weir(pass, frames::segment(BLOCKED[1]), Reason::Blocked)),
+        Case::new(
+            "ns_no_target_pass",
+            "1,000,000 prefixes; no target, passes",
+            weir(pass, frames::segment(CLEAN_V4).map(frames::elsewhere), Reason::NoTarget),
+        ),
+        Case::new(
+            "deny_drop_ns",
+            "deny-listed host in a partly listed /24, dropped",
+            weir(pass, frames::segment(part), Reason::DenyListed),
+        )
+        .against(DENY_IP),
+        Case::new(
+            "ns_deny_drop_whole_24",
+            "deny-listed host in a wholly listed /24, dropped",
+            weir(pass, frames::segment(whole), Reason::DenyListed),
+        )
+        .against(DENY_IP),
+        Case::new(
+            "ns_deny_drop_v6",
+            "deny-listed IPv6 source, dropped",
+            weir(pass, frames::segment(six), Reason::DenyListed),
+        ),
+        Case::new(
+            "ns_blocked_host",
+            "host blocked until a time, dropped",
+            weir(pass, frames::segment(BLOCKED[0]), Reason::Blocked),
+        )
+        .against(DENY_IP),
+        Case::new(
+            "ns_blocked_host_v6",
+            "IPv6 host blocked until a time, dropped",
+            weir(pass, frames::segment(BLOCKED[1]), Reason::Blocked),
+        ),
         Case::new("full_pass_ns", "whole pipeline, passes", clean(pass)).against(ALL_PASS),
-        Case::new("ns_full_pass_v6", "whole pipeline, IPv6, passes",
-            weir(pass, frames::segment(CLEAN_V6), Reason::Clean)).against(ALL_PASS),
-        Case::new("ns_full_pass_syn", "whole pipeline, a SYN, passes", weir(pass, frames::syn(CLEAN_V4), Reason::Clean)),
-        Case::new("ns_full_pass_syn_layout", "whole pipeline, a SYN with options, rules about their layout, passes",
-            weir(Setting { layout: true, ..pass }, frames::syn_with_options(CLEAN_V4), Reason::Clean)),
-        Case::new("ns_fragment_first", "whole pipeline, first fragment, remembered, passes",
-            weir(pass, frames::fragment(CLEAN_V4, true), Reason::Clean)),
+        Case::new(
+            "ns_full_pass_v6",
+            "whole pipeline, IPv6, passes",
+            weir(pass, frames::segment(CLEAN_V6), Reason::Clean),
+        )
+        .against(ALL_PASS),
+        Case::new(
+            "ns_full_pass_syn",
+            "whole pipeline, a SYN, passes",
+            weir(pass, frames::syn(CLEAN_V4), Reason::Clean),
+        ),
+        Case::new(
+            "ns_full_pass_syn_layout",
+            "whole pipeline, a SYN with options, rules about their layout, passes",
+            weir(Setting { layout: true, ..pass }, frames::syn_with_options(CLEAN_V4), Reason::Clean),
+        ),
+        Case::new(
+            "ns_fragment_first",
+            "whole pipeline, first fragment, remembered, passes",
+            weir(pass, frames::fragment(CLEAN_V4, true), Reason::Clean),
+        ),
         Case::new("ns_fragment_later", "whole pipeline, later fragment, follows its first one", later(CLEAN_V4)),
-        Case::new("ns_source_limit_drop", "whole pipeline, source over its limit, dropped",
-            weir(Setting { source: Some(weir_policy::limits::Rate::per_second(1, 1)), ..pass }, frames::segment(CLEAN_V4), Reason::SourcePackets)),
-        Case::new("breakdown_ns_parse", "of the pass: parsing and counting alone", weir(Setting::NOTHING, frames::segment(CLEAN_V4), Reason::NoTarget)),
-        Case::new("breakdown_ns_list", "… and the deny list", weir(Setting { lists: true, ..Setting::NOTHING }, frames::segment(CLEAN_V4), Reason::NoTarget)),
-        Case::new("breakdown_ns_target", "… and target, features, fragments", clean(Setting { hygiene: false, source: None, per_target: None, rules: false, ..pass })),
-        Case::new("breakdown_ns_hygiene", "… and hygiene", clean(Setting { source: None, per_target: None, rules: false, ..pass })),
-        Case::new("breakdown_ns_source", "… and the per-source limit", clean(Setting { per_target: None, rules: false, ..pass })),
-        Case::new("breakdown_ns_per_target", "… and the per-target limit (all but rules)", clean(Setting { rules: false, ..pass })),
+        Case::new(
+            "ns_source_limit_drop",
+            "whole pipeline, source over its limit, dropped",
+            weir(
+                Setting { source: Some(weir_policy::limits::Rate::per_second(1, 1)), ..pass },
+                frames::segment(CLEAN_V4),
+                Reason::SourcePackets,
+            ),
+        ),
+        Case::new(
+            "breakdown_ns_parse",
+            "of the pass: parsing and counting alone",
+            weir(Setting::NOTHING, frames::segment(CLEAN_V4), Reason::NoTarget),
+        ),
+        Case::new(
+            "breakdown_ns_list",
+            "… and the deny list",
+            weir(Setting { lists: true, ..Setting::NOTHING }, frames::segment(CLEAN_V4), Reason::NoTarget),
+        ),
+        Case::new(
+            "breakdown_ns_target",
+            "… and target, features, fragments",
+            clean(Setting { hygiene: false, source: None, per_target: None, rules: false, ..pass }),
+        ),
+        Case::new(
+            "breakdown_ns_hygiene",
+            "… and hygiene",
+            clean(Setting { source: None, per_target: None, rules: false, ..pass }),
+        ),
+        Case::new(
+            "breakdown_ns_source",
+            "… and the per-source limit",
+            clean(Setting { per_target: None, rules: false, ..pass }),
+        ),
+        Case::new(
+            "breakdown_ns_per_target",
+            "… and the per-target limit (all but rules)",
+            clean(Setting { rules: false, ..pass }),
+        ),
     ])
 }
 
@@ -190,14 +265,24 @@ fn peers(bench: &Bench, list: &[Parsed], seed: Option<&Rc<RefCell<Seed>>>) -> Re
     };
     let (clean, denied) = (frames::segment(CLEAN_V4)?, frames::segment(part)?);
     let mut cases = vec![
-        Case::new(DENY_IP, "xdp-filter, deny by IP, listed host, dropped", filter(Variant::DenyIp, Some(part), denied, true)),
-        Case::new(ALL_PASS, "xdp-filter, all features, passes", filter(Variant::DenyAll, Some(part), clean.clone(), false)),
+        Case::new(
+            DENY_IP,
+            "xdp-filter, deny by IP, listed host, dropped",
+            filter(Variant::DenyIp, Some(part), denied, true),
+        ),
+        Case::new(
+            ALL_PASS,
+            "xdp-filter, all features, passes",
+            filter(Variant::DenyAll, Some(part), clean.clone(), false),
+        ),
     ];
     if let Some(seed) = seed {
         let (seed, frame) = (Rc::clone(seed), clean);
-        cases.push(Case::new("ns_seed_like", "seed-like, 1,000,000 prefixes, one source", Ok(Box::new(move |repeat| {
-            Ok(seed.borrow_mut().program().time(&frame, repeat)?.as_nanos() as f64)
-        }))));
+        cases.push(Case::new(
+            "ns_seed_like",
+            "seed-like, 1,000,000 prefixes, one source",
+            Ok(Box::new(move |repeat| Ok(seed.borrow_mut().program().time(&frame, repeat)?.as_nanos() as f64))),
+        ));
     }
     Ok(cases)
 }

@@ -47,7 +47,10 @@ pub struct Moment {
 
 /// Performs an act, with a flood or without.
 pub fn perform(
-    stage: &Stage, attack: Option<(&Scenario, u64)>, options: Options, audience: &mut dyn Audience,
+    stage: &Stage,
+    attack: Option<(&Scenario, u64)>,
+    options: Options,
+    audience: &mut dyn Audience,
 ) -> Result<Act> {
     stop::check()?;
     let before = tally::read(&stage.lab)?;

@@ -71,7 +71,10 @@ fn findings(report: &Report) -> Vec<String> {
     let unprotected = report.goodput_unprotected_ratio.unwrap_or(0.0);
     check(
         unprotected > HARDLY_HURT,
-        format!("without Weir the service kept {}: the flood is too weak for this machine, raise --pps", percent(unprotected)),
+        format!(
+            "without Weir the service kept {}: the flood is too weak for this machine, raise --pps",
+            percent(unprotected)
+        ),
     );
     check(report.goodput_ratio < HOLDS, format!("with Weir the service kept only {}", percent(report.goodput_ratio)));
     let dropped = report.attack_drop_ratio.unwrap_or(1.0);
@@ -81,7 +84,9 @@ fn findings(report: &Report) -> Vec<String> {
     let unknown = report.attack_unaccounted;
     check(
         unknown.unsigned_abs() as f64 > report.attack_sent as f64 * UNACCOUNTED,
-        format!("the counters disagree: {unknown} attack packets were neither dropped nor received nor lost in a queue"),
+        format!(
+            "the counters disagree: {unknown} attack packets were neither dropped nor received nor lost in a queue"
+        ),
     );
     for reason in report.drops.keys().filter(|reason| !report.expected_reasons.contains(reason)) {
         check(true, format!("Weir dropped {} packets as {reason}, which was not expected", report.drops[reason]));

@@ -21,7 +21,14 @@ pub fn v6(name: &str, weight: u32, source: Source, protocol: Protocol, payload: 
     stream(name, weight, source, IpAddr::V6(pod_v6(0)), protocol, payload)
 }
 
-fn stream(name: &str, weight: u32, source: Source, destination: IpAddr, protocol: Protocol, payload: Payload) -> Stream {
+fn stream(
+    name: &str,
+    weight: u32,
+    source: Source,
+    destination: IpAddr,
+    protocol: Protocol,
+    payload: Payload,
+) -> Stream {
     // Hop limits as packets from all over the world have them on arrival.
     let hops = 37..=61;
     let frame = Frame { from_mac: ROUTER_MAC, to_mac: NODE_MAC, source, destination, hops, protocol, payload };

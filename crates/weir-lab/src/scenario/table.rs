@@ -107,7 +107,8 @@ pub static ALL: [Scenario; 9] = [
         name: "fragment-flood",
         about: "fragments of datagrams that never come together",
         streams: || {
-            let (first, later) = (Protocol::Fragment { first_to: Some(DNS_PORT) }, Protocol::Fragment { first_to: None });
+            let (first, later) =
+                (Protocol::Fragment { first_to: Some(DNS_PORT) }, Protocol::Fragment { first_to: None });
             vec![
                 v4("later fragments v4", 2, Source::any_v4(), later.clone(), Payload::zeros(256)),
                 v4("first fragments v4", 1, Source::any_v4(), first, Payload::zeros(248)),

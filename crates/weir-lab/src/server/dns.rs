@@ -71,7 +71,8 @@ fn serve(socket: &UdpSocket, stop: &AtomicBool, answered: &AtomicU64) {
                     answered.fetch_add(1, Ordering::Relaxed);
                 }
             }
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
             // Errors of earlier sends are told here; they concern one asker each.
             Err(_) => {}
         }

@@ -47,7 +47,8 @@ pub fn until(what: &str, condition: impl Fn() -> bool) {
 
 /// The namespaces of a lab that exist.
 pub fn namespaces_of(id: &LabId) -> Vec<String> {
-    let mut names: Vec<_> = Netns::with_prefix(&id.name("")).expect("a list").iter().map(|ns| ns.name().to_owned()).collect();
+    let mut names: Vec<_> =
+        Netns::with_prefix(&id.name("")).expect("a list").iter().map(|ns| ns.name().to_owned()).collect();
     names.sort();
     names
 }

@@ -1,7 +1,7 @@
 //! What each target asks for, as the packet path reads it.
 
-use weir_abi::TargetPolicy;
 use std::collections::{BTreeMap, BTreeSet};
+use weir_abi::TargetPolicy;
 
 use weir_abi::limit::{Limit, Limits};
 use weir_abi::policy::flag;

@@ -1,6 +1,6 @@
 //! What becomes of a packet, and why: the order of the decision, told as stories of one node.
 
-#[path = "../common/packet.rs"]
+#[path = "../common/traffic/packet.rs"]
 mod packet;
 
 mod features;
