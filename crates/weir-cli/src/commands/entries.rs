@@ -52,7 +52,9 @@ fn new(cidr: weir_api::spec::Cidr, duration: Lasting, reason: String) -> NewEntr
 }
 
 fn show(out: Out, done: &str, applied: &Applied) -> anyhow::Result<()> {
-    out.write(applied, |w| writeln!(w, "{} {done} (in the kernel after {:.1} ms)", applied.entry.cidr, applied.effect_ms))
+    out.write(applied, |w| {
+        writeln!(w, "{} {done} (in the kernel after {:.1} ms)", applied.entry.cidr, applied.effect_ms)
+    })
 }
 
 /// `blocked, ends in 59m59s`.

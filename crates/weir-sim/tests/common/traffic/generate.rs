@@ -6,7 +6,7 @@
 use super::mutate;
 
 use super::packet::{self, Pair, Piece, from, geneve, tagged, vxlan};
-use super::rich::{DESTINATIONS4, DESTINATIONS6, PORTS, SOURCES4, SOURCES6};
+use super::rich::{DESTINATIONS4, DESTINATIONS6, PORTS, SERVICES, SOURCES4, SOURCES6};
 use super::rng::Rng;
 
 /// How many recent frames are remembered, to be sent again or mixed.
@@ -36,9 +36,10 @@ impl Generator {
                 let length = self.rng.below(200) as usize;
                 self.rng.bytes(length)
             }
+            3..=8 => self.customer(),
             _ => self.frame(0),
         };
-        if self.rng.one_in(3) {
+        if self.rng.one_in(4) {
             for _ in 0..=self.rng.below(3) {
                 let other = self.rng.pick(&self.recent);
                 mutate::once(&mut self.rng, &mut frame, &other);
@@ -52,6 +53,20 @@ impl Generator {
             self.recent[at].clone_from(&frame);
         }
         frame
+    }
+
+    /// Somebody who wants something and keeps to the rules, except for asking too often.
+    fn customer(&mut self) -> Vec<u8> {
+        let rng = &mut self.rng;
+        let (dst, port, proto) = rng.pick(&SERVICES);
+        let senders = if dst.contains(':') { &SOURCES6[..3] } else { &SOURCES4[..3] };
+        let pair = from(rng.pick(senders), dst);
+        let sport = 32768 + rng.below(4) as u16;
+        match (proto, rng.below(3)) {
+            (6, 0) => pair.syn(sport, port),
+            (6, _) => pair.tcp(sport, port, 0x18, &self.payload()),
+            _ => pair.udp(sport, port, &self.payload()),
+        }
     }
 
     /// A seed, sent to one of the targets.

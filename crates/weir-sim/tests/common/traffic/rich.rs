@@ -35,6 +35,13 @@ pub const SOURCES6: [&str; 20] = [
     "2a00:66:6:6::6", "2a00:66:6:7::1", "2a00:77::7", "2a00:77::8", "2a00:99::1", "fd66::1", "fd66:6::1", "::", "::1", "ff02::1",
     "2001:db8:1::1", "::ffff:10.1.1.7",
 ];
+/// What customers ask for: destination, port, protocol.
+#[rustfmt::skip]
+pub const SERVICES: [(&str, u16, u8); 11] = [
+    ("192.0.2.1", 443, 6), ("192.0.2.1", 53, 17), ("192.0.2.2", 30000, 17), ("192.0.2.4", 1000, 17), ("192.0.2.4", 1001, 17),
+    ("192.0.2.5", 80, 6), ("192.0.2.7", 80, 6), ("2001:db8:1::1", 443, 6), ("2001:db8:1::1", 53, 17), ("2001:db8:1::2", 30000, 17),
+    ("2001:db8:1::5", 80, 6),
+];
 /// Ports that mean something to the policy, and some that do not.
 pub const PORTS: [u16; 20] =
     [0, 1, 22, 53, 67, 68, 80, 123, 443, 1000, 1001, 1900, 4789, 6081, 6443, 8472, 11211, 30000, 40000, 65535];
@@ -59,13 +66,13 @@ fn targets() -> Vec<Target> {
     let both = |port, proto| [("192.0.2.1", port, proto), ("2001:db8:1::1", port, proto)];
     let web = Target {
         hygiene: Hygiene { reflection: false, ..ALL },
-        per_source: RateLimits { packets: rate(2500, 40), connections: rate(500, 12), ..RateLimits::default() },
-        per_prefix: RateLimits { packets: rate(5000, 90), ..RateLimits::default() },
+        per_source: RateLimits { packets: rate(500, 40), connections: rate(100, 12), ..RateLimits::default() },
+        per_prefix: RateLimits { packets: rate(1000, 60), ..RateLimits::default() },
         ..target("web", &[both(80, 6), both(443, 6)].concat())
     };
     let dns = Target {
         hygiene: Hygiene { bogons: false, ..ALL },
-        per_source: RateLimits { bytes: rate(250_000, 9000), ..RateLimits::default() },
+        per_source: RateLimits { bytes: rate(100_000, 70_000), ..RateLimits::default() },
         unmatched_fragments: Rate::per_second(500, 6),
         ..target("dns", &both(53, 17))
     };
@@ -73,7 +80,7 @@ fn targets() -> Vec<Target> {
         enforce: false,
         hygiene: NONE,
         fragments: Fragments::Pass,
-        per_prefix: RateLimits { bytes: rate(500_000, 100_000), packets: rate(20_000, 300), ..RateLimits::default() },
+        per_prefix: RateLimits { bytes: rate(100_000, 100_000), packets: rate(1500, 300), ..RateLimits::default() },
         ..target("game", &[("192.0.2.2", 0, 17), ("2001:db8:1::2", 0, 17)])
     };
     let strict = Target {
@@ -84,18 +91,15 @@ fn targets() -> Vec<Target> {
     };
     let [red, blue] = [("red", 1000), ("blue", 1001)].map(|(name, port)| Target {
         limit_group: "colours".into(),
-        per_source: RateLimits { packets: rate(1000, 20), ..RateLimits::default() },
+        per_source: RateLimits { packets: if name == "red" { rate(500, 20) } else { None }, ..RateLimits::default() },
+        per_prefix: RateLimits { packets: rate(250, 30), ..RateLimits::default() },
         ..target(name, &[("192.0.2.4", port, 0)])
     });
-    let slow = Rate { average: 60, burst: 9, period: Duration::from_secs(60) };
+    let slow = Rate { average: 600, burst: 3, period: Duration::from_secs(60) };
     let open = Target {
         per_source: RateLimits { connections: Some(slow), ..RateLimits::default() },
-        per_prefix: RateLimits { connections: rate(100, 30), ..RateLimits::default() },
-        per_target: RateLimits {
-            packets: rate(10_000, 200),
-            bytes: rate(3_000_000, 100_000),
-            connections: rate(250, 50),
-        },
+        per_prefix: RateLimits { connections: rate(30, 4), ..RateLimits::default() },
+        per_target: RateLimits { packets: rate(1000, 100), bytes: rate(200_000, 100_000), connections: rate(50, 8) },
         unmatched_fragments: Rate::per_second(250, 3),
         ..target("open", &[("192.0.2.5", 0, 6), ("2001:db8:1::5", 0, 0)])
     };
