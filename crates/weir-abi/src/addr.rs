@@ -51,7 +51,13 @@ impl Addr {
         // Branches instead of a 128-bit shift: the eBPF back end would call a library function for that.
         if len >= 64 {
             let low = len - 64;
-            let lo = if low >= 64 { self.lo } else if low == 0 { 0 } else { self.lo & (u64::MAX << (64 - low)) };
+            let lo = if low >= 64 {
+                self.lo
+            } else if low == 0 {
+                0
+            } else {
+                self.lo & (u64::MAX << (64 - low))
+            };
             Self { hi: self.hi, lo }
         } else if len == 0 {
             Self { hi: 0, lo: 0 }

@@ -22,7 +22,7 @@ pub mod target;
 pub use addr::Addr;
 pub use cell::{Cell32, Cell64};
 pub use config::Config;
-pub use counters::{Counter, Feature, FEATURE_SLOTS, REASON_SLOTS};
+pub use counters::{Counter, FEATURE_SLOTS, Feature, REASON_SLOTS};
 pub use fragment::FragmentSlot;
 pub use limit::{Limit, SourceLine, TargetCells};
 pub use policy::TargetPolicy;

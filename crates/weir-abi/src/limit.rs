@@ -22,7 +22,8 @@ pub const EPOCH_SHIFT: u32 = 16;
 
 // A cell is set to "idle since now" at the beginning of an epoch at the latest, and looked at up to the end of the next one: it is
 // never more than half a wrap behind. A cell that is ahead is so by a window, never half a wrap either.
-const _: () = assert!(2 << EPOCH_SHIFT <= 1u64 << (31 - SOURCE_UNIT_SHIFT) && MAX_SOURCE_WINDOW_TICKS <= 1 << EPOCH_SHIFT);
+const _: () =
+    assert!(2 << EPOCH_SHIFT <= 1u64 << (31 - SOURCE_UNIT_SHIFT) && MAX_SOURCE_WINDOW_TICKS <= 1 << EPOCH_SHIFT);
 
 /// One limit, ready for the packet path: no division there.
 #[repr(C)]

@@ -39,8 +39,24 @@ pub const SAMPLES: &str = "SAMPLES";
 
 /// Every map that is pinned, in the order of their creation.
 pub const PINNED: [&str; 18] = [
-    CONFIG, SLOTS4, PARTS4, SLOTS6, LENGTHS, PREFIXES, FAILSAFE, TARGETS, POLICIES, SOURCES, SOURCE_PREFIXES, TARGET_CELLS,
-    FRAGMENTS, RULES, COUNTERS, FEATURES, RULE_COUNTERS, SAMPLES,
+    CONFIG,
+    SLOTS4,
+    PARTS4,
+    SLOTS6,
+    LENGTHS,
+    PREFIXES,
+    FAILSAFE,
+    TARGETS,
+    POLICIES,
+    SOURCES,
+    SOURCE_PREFIXES,
+    TARGET_CELLS,
+    FRAGMENTS,
+    RULES,
+    COUNTERS,
+    FEATURES,
+    RULE_COUNTERS,
+    SAMPLES,
 ];
 
 /// Keys of [`LENGTHS`] from here on are scoped lists: base + 2 × list + (1 for IPv6, 0 for IPv4).

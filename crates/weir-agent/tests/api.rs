@@ -59,7 +59,7 @@ impl World {
         let done = tokio::spawn(run_until(
             options,
             move || Ok(Box::new(kernel)),
-            |running| drop(started.send(running.listening.unwrap())),
+            |running| started.send(running.listening.unwrap()).unwrap(),
             async { drop(stopped.await) },
         ));
         Daemon { socket, tcp: running.await.unwrap(), stop, done }

@@ -125,6 +125,21 @@ fn the_host_default_rules_the_node_and_its_addresses() {
 }
 
 #[test]
+fn what_concerns_the_whole_node_is_asked_for_by_the_host_default() {
+    let text = |kind, target| object(kind, "p", &format!("{target}hygiene: {{malformed: true, tunnels: true}}"));
+    let policy = policy(&text("ClusterProtection", ""));
+    assert!(policy.drop_malformed && policy.tunnels);
+    let message = "concerns the whole node: ask for it in the ClusterProtection for nodes";
+    refused(
+        &text("Protection", "target: {addresses: [{ip: 192.0.2.1}]}\n"),
+        &[
+            &format!("p.yaml:7:24: spec.hygiene.malformed: {message}"),
+            &format!("p.yaml:7:39: spec.hygiene.tunnels: {message}"),
+        ],
+    );
+}
+
+#[test]
 fn the_host_default_yields_an_address_that_somebody_else_protects() {
     let text = object("ClusterProtection", "host", "target: {nodes: {}}")
         + &object("Protection", "shop", "target: {addresses: [{ip: 192.0.2.10}]}");

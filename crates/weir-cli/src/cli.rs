@@ -78,7 +78,7 @@ pub struct RunArgs {
     pub policy: Option<PathBuf>,
     /// Observe: drop nothing, count what would be. Enforce: drop
     ///
-    /// Given, it holds for everything: the node's own checks (lists, blocks, malformed packets) and every target,
+    /// Given, it holds for everything: the node's own checks (lists, blocks, and malformed packets where a policy asks for that) and every target,
     /// whatever the policies say. Without it each policy's own `mode` holds for its target, and the node's checks follow
     /// the ClusterProtection for nodes; both observe by default.
     #[arg(long, value_enum, value_name = "MODE")]

@@ -1,10 +1,8 @@
 //! The seam between the decision and where it runs: tables, time, counters. Two implementations: kernel maps, host collections.
 
-
 use weir_abi::{
-    Cell32, Cell64,
-    Config, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine, TargetCells, TargetKey,
-    TargetPolicy,
+    Cell32, Cell64, Config, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine, TargetCells,
+    TargetKey, TargetPolicy,
 };
 
 /// Where a decision runs. Methods take `&self`: cells are shared with other CPUs anyway.

@@ -1,12 +1,11 @@
 //! Fragments: the first one of a datagram decides for the later ones (RFC 791, RFC 5722, RFC 1858).
 
-
-use weir_abi::fragment::COARSE_SHIFT;
 use weir_abi::FragmentSlot;
+use weir_abi::fragment::COARSE_SHIFT;
 use weir_wire::Packet;
 
-use crate::hash::hash4;
 use crate::Env;
+use crate::hash::hash4;
 
 /// What is known of a later fragment's datagram.
 #[repr(u8)]

@@ -85,7 +85,11 @@ pub fn tcp_flags(flags: u8) -> Option<Reason> {
     }
     if f & tcp::ACK == 0 {
         if f & tcp::FIN != 0 {
-            return Some(if f & (tcp::PSH | tcp::URG) == tcp::PSH | tcp::URG { Reason::TcpXmas } else { Reason::TcpFinNoAck });
+            return Some(if f & (tcp::PSH | tcp::URG) == tcp::PSH | tcp::URG {
+                Reason::TcpXmas
+            } else {
+                Reason::TcpFinNoAck
+            });
         }
         return Some(Reason::TcpUrgNoAck);
     }
@@ -118,9 +122,44 @@ pub fn is_bogon(src: Addr) -> bool {
 pub fn is_reflection_port(port: u16) -> bool {
     matches!(
         port,
-        17 | 19 | 53 | 69 | 111 | 123 | 137 | 161 | 177 | 389 | 427 | 500 | 520 | 1194 | 1434 | 1604 | 1701 | 1812 | 1900
-            | 2362 | 3283 | 3389 | 3478 | 3702 | 4500 | 5093 | 5351 | 5353 | 5683 | 6881 | 8611 | 10001 | 11211 | 27015
-            | 27960 | 30718 | 32414 | 37810 | 47808
+        17 | 19
+            | 53
+            | 69
+            | 111
+            | 123
+            | 137
+            | 161
+            | 177
+            | 389
+            | 427
+            | 500
+            | 520
+            | 1194
+            | 1434
+            | 1604
+            | 1701
+            | 1812
+            | 1900
+            | 2362
+            | 3283
+            | 3389
+            | 3478
+            | 3702
+            | 4500
+            | 5093
+            | 5351
+            | 5353
+            | 5683
+            | 6881
+            | 8611
+            | 10001
+            | 11211
+            | 27015
+            | 27960
+            | 30718
+            | 32414
+            | 37810
+            | 47808
     )
 }
 

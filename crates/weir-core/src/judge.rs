@@ -13,7 +13,7 @@ use weir_wire::{Frame, Packet, Transport};
 
 use crate::fragments::{self, Known};
 use crate::limits::{self, Load};
-use crate::{features, hygiene, lists, matching, targets, Env};
+use crate::{Env, features, hygiene, lists, matching, targets};
 
 /// An outcome and who owns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,12 @@ pub fn judge<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, bytes: u32) -> De
     let config = env.config();
     let src = Addr { hi: p.ip.src.0, lo: p.ip.src.1 };
     let dst = Addr { hi: p.ip.dst.0, lo: p.ip.dst.1 };
-    let node = |number: u8, rule: u32| Decision { number, target: NODE, rule, enforce: config.flags & node_flag::ENFORCE != 0 };
+    let node = |number: u8, rule: u32| Decision {
+        number,
+        target: NODE,
+        rule,
+        enforce: config.flags & node_flag::ENFORCE != 0,
+    };
 
     if config.flags & node_flag::FAILSAFE != 0 && is_failsafe(env, &p.blurred(frame)) {
         return node(Reason::Failsafe as u8, 0);
@@ -137,7 +142,11 @@ fn of_target<F: Frame, E: Env>(
         number = frame.blur(answer(listed.reason));
     }
     if number == GO_ON {
-        number = frame.blur(if hygiene::serves(policy, frame.blur(p.ip.proto)) { GO_ON } else { Reason::ProtocolNotServed as u8 });
+        number = frame.blur(if hygiene::serves(policy, frame.blur(p.ip.proto)) {
+            GO_ON
+        } else {
+            Reason::ProtocolNotServed as u8
+        });
     }
     if number == GO_ON && p.blurred(frame).ip.fragment.is_fragment() {
         let known = Known::from_number(frame.blur(known));

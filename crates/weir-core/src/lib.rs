@@ -20,4 +20,4 @@ pub mod targets;
 
 pub use env::Env;
 pub use judge::Decision;
-pub use process::{process, Outcome};
+pub use process::{Outcome, process};

@@ -9,14 +9,14 @@
 //! 6,700, 7 % for as many as there are lines. Keys under their limits add up only where both of a key's cells are in use by
 //! others: `n` random sources of `r` packets per second in all charge a cell with at most `2 r / (8 L)` packets per second.
 
-use weir_abi::limit::{Limit, Limits, BYTE_COST_SHIFT, EPOCH_SHIFT, SOURCE_UNIT_SHIFT, TARGET_UNIT_SHIFT};
+use weir_abi::limit::{BYTE_COST_SHIFT, EPOCH_SHIFT, Limit, Limits, SOURCE_UNIT_SHIFT, TARGET_UNIT_SHIFT};
 use weir_abi::{Addr, Cell32, Cell64, Config, Reason, SourceLine, TargetCells, TargetPolicy};
 
 use weir_wire::Frame;
 
+use crate::Env;
 use crate::hash::hash2;
 use crate::judge::GO_ON;
-use crate::Env;
 
 /// What of a packet the limits count.
 #[derive(Clone, Copy, Debug)]
@@ -107,7 +107,15 @@ fn line_of(h: u64, config: &Config) -> u32 {
 
 /// The key's limits in its line. Packet cells are in the line's first half; the other half is touched only when asked for.
 #[inline(always)]
-fn check_line<F: Frame, E: Env>(frame: &F, env: &E, line: &SourceLine, h: u64, limits: &Limits, load: Load, base: u8) -> u8 {
+fn check_line<F: Frame, E: Env>(
+    frame: &F,
+    env: &E,
+    line: &SourceLine,
+    h: u64,
+    limits: &Limits,
+    load: Load,
+    base: u8,
+) -> u8 {
     let i = (h >> 32) as usize & 7;
     let j = (i + 1 + (h >> 35) as usize % 7) & 7;
     let tick = env.tick();
@@ -121,7 +129,8 @@ fn check_line<F: Frame, E: Env>(frame: &F, env: &E, line: &SourceLine, h: u64, l
     }
     if number == GO_ON && limits.bytes.cost != 0 {
         let l = &limits.bytes;
-        let over = charge32(frame, env, &line.bytes[i], &line.bytes[j], now, byte_cost(l, load.bytes) as u32, l.window as u32);
+        let over =
+            charge32(frame, env, &line.bytes[i], &line.bytes[j], now, byte_cost(l, load.bytes) as u32, l.window as u32);
         number = frame.blur(if over { base + 1 } else { GO_ON });
     }
     if number == GO_ON && load.syn && limits.syns.cost != 0 {

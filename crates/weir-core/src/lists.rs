@@ -4,7 +4,7 @@
 
 use weir_abi::config::node_flag;
 use weir_abi::maps::SCOPED_LENGTHS_BASE;
-use weir_abi::prefix::{slot6, State, LIST_NODE, MAX_LENGTHS, SLOTS6_WORDS, SLOT6_OUTSIDE};
+use weir_abi::prefix::{LIST_NODE, MAX_LENGTHS, SLOT6_OUTSIDE, SLOTS6_WORDS, State, slot6};
 use weir_abi::{Addr, Lengths6, PrefixEntry, PrefixKey, Reason};
 
 use crate::Env;

@@ -1,10 +1,10 @@
 //! Step 7: up to 64 conjunctions over header and payload bytes, decided by ANDing bit vectors.
 
-use weir_abi::rules::{field, ip_fact, l4_fact, FIELDS};
 use weir_abi::RuleTables;
+use weir_abi::rules::{FIELDS, field, ip_fact, l4_fact};
 use weir_wire::fragment::Kind;
 use weir_wire::ipv6::is_extension;
-use weir_wire::{tcp, Frame, Packet, Transport};
+use weir_wire::{Frame, Packet, Transport, tcp};
 
 /// The bytes of a packet that rules can see, see [`weir_abi::rules::field`].
 pub type Vector = [u8; FIELDS];

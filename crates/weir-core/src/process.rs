@@ -6,10 +6,10 @@ use weir_abi::{Reason, Verdict};
 use weir_wire::ethernet::{self, ethertype};
 use weir_wire::frame::MAX_OFFSET;
 use weir_wire::packet::parse_within;
-use weir_wire::{tunnel, Frame, Malformed, Parsed};
+use weir_wire::{Frame, Malformed, Parsed, tunnel};
 
-use crate::judge::{judge, Decision};
 use crate::Env;
+use crate::judge::{Decision, judge};
 
 /// What becomes of a frame, and whether it is to be sampled.
 #[must_use]

@@ -108,7 +108,13 @@ pub fn attach(object: &mut Object, links: &Path, interface: &str, generic: bool)
 }
 
 /// Goes down the ladder of hooks; says which one it came to, and why not a better one.
-fn first_possible(object: &mut Object, links: &Path, interface: &str, ifindex: u32, generic: bool) -> Result<(Hook, String)> {
+fn first_possible(
+    object: &mut Object,
+    links: &Path,
+    interface: &str,
+    ifindex: u32,
+    generic: bool,
+) -> Result<(Hook, String)> {
     let native = match new_link(object, links, interface, ifindex, Hook::NativeXdp)? {
         Ok(()) => return Ok((Hook::NativeXdp, "the driver supports native XDP".into())),
         Err(why) => format!("no native XDP: {why}"),

@@ -1,6 +1,6 @@
 //! The packet path's own state, for the parity harness and the benches: sketch lines, target cells, fragment slots.
 
-use weir_abi::{maps, FragmentSlot, SourceLine, TargetCells};
+use weir_abi::{FragmentSlot, SourceLine, TargetCells, maps};
 
 use crate::error::Result;
 use crate::mapped::Mapped;

@@ -2,7 +2,7 @@
 
 use weir_abi::counters::{counter_index, feature_index};
 use weir_abi::rules::SLOTS;
-use weir_abi::{maps, Counter, Feature, Reason, FEATURE_SLOTS};
+use weir_abi::{Counter, FEATURE_SLOTS, Feature, Reason, maps};
 
 use crate::error::Result;
 use crate::mapped::Mapped;

@@ -10,7 +10,9 @@ pub enum DatapathError {
     #[error("this binary carries no kernel program (it was built with WEIR_EBPF_SKIP=1); build it again without that")]
     NoObject,
     /// aya refused the object, or the kernel refused the program.
-    #[error("cannot load the kernel program: {source}; CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON and a kernel of at least 5.15 are needed")]
+    #[error(
+        "cannot load the kernel program: {source}; CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON and a kernel of at least 5.15 are needed"
+    )]
     Load {
         /// The verifier's or the system call's words.
         #[source]
@@ -58,7 +60,9 @@ pub enum DatapathError {
         why: String,
     },
     /// The directory for pins is not on a bpf filesystem.
-    #[error("{0} is not on a bpf filesystem; mount one with `mount -t bpf bpf /sys/fs/bpf` or choose another --pin-dir")]
+    #[error(
+        "{0} is not on a bpf filesystem; mount one with `mount -t bpf bpf /sys/fs/bpf` or choose another --pin-dir"
+    )]
     NotBpffs(PathBuf),
     /// A table is full.
     #[error("table {map} cannot hold {entries} entries (its size is {capacity})")]

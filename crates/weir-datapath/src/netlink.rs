@@ -6,5 +6,5 @@ mod filters;
 mod message;
 mod xdp;
 
-pub use filters::{Filter, filters_of};
-pub use xdp::{XdpState, xdp_of};
+pub use filters::filters_of;
+pub use xdp::xdp_of;

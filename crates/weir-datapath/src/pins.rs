@@ -106,7 +106,12 @@ impl Pins {
         }
         match std::fs::remove_dir(&self.root) {
             // A filesystem of its own is unmounted by whoever mounted it, and somebody else's files are his.
-            Err(e) if !matches!(e.kind(), ErrorKind::NotFound | ErrorKind::ResourceBusy | ErrorKind::DirectoryNotEmpty) => {
+            Err(e)
+                if !matches!(
+                    e.kind(),
+                    ErrorKind::NotFound | ErrorKind::ResourceBusy | ErrorKind::DirectoryNotEmpty
+                ) =>
+            {
                 // Nor is a directory ours in which we may not remove anything.
                 if e.kind() == ErrorKind::PermissionDenied { Ok(gone) } else { Err(file(&self.root, e)) }
             }

@@ -1,8 +1,8 @@
 //! Which types may cross into the kernel as bytes.
 
 use weir_abi::{
-    Config, Counter, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine, TargetCells, TargetKey,
-    TargetPolicy,
+    Config, Counter, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine, TargetCells,
+    TargetKey, TargetPolicy,
 };
 
 /// Plain data: `repr(C)`, no padding that is not a field, every bit pattern valid.
@@ -20,5 +20,18 @@ macro_rules! plain {
     };
 }
 
-plain!(u32, u64, Config, Counter, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine, TargetCells);
+plain!(
+    u32,
+    u64,
+    Config,
+    Counter,
+    FragmentSlot,
+    Lengths6,
+    Part4,
+    PrefixEntry,
+    PrefixKey,
+    RuleTables,
+    SourceLine,
+    TargetCells
+);
 plain!(TargetKey, TargetPolicy);

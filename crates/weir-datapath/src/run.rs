@@ -5,7 +5,7 @@ use std::time::Duration;
 use aya::programs::{TestRun, TestRunOptions};
 
 use crate::error::{DatapathError, Result};
-use crate::object::{Object, CLOCK, TCX, XDP};
+use crate::object::{CLOCK, Object, TCX, XDP};
 
 /// What a run gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

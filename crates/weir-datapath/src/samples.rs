@@ -1,8 +1,8 @@
 //! Samples from the ring buffer.
 
 use aya::maps::{MapData, RingBuf};
-use weir_abi::sample::SAMPLE_BYTES;
 use weir_abi::Sample;
+use weir_abi::sample::SAMPLE_BYTES;
 
 /// The reading end of the ring.
 pub struct Samples {
@@ -10,7 +10,8 @@ pub struct Samples {
 }
 
 impl Samples {
-    pub(crate) fn new(ring: RingBuf<MapData>) -> Self {
+    /// The samples of a ring that was taken from its object.
+    pub fn new(ring: RingBuf<MapData>) -> Self {
         Self { ring }
     }
 

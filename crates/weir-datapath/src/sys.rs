@@ -11,7 +11,7 @@ mod query;
 
 pub use batch::{delete_all, lookup, read_all, update_all};
 pub use extension::{Extensions, extensions};
-pub use info::{LinkInfo, MapInfo, link_info, map_info, program_id, program_name};
+pub use info::{LinkInfo, link_info, map_info, program_name};
 pub use link::{link_create, link_detach, link_update};
 pub use pin::{object_get, object_pin};
 pub use query::tcx_programs;
@@ -44,7 +44,8 @@ enum Command {
 fn bpf<T>(command: Command, attr: &mut T) -> io::Result<libc::c_long> {
     // SAFETY: `attr` is a live, initialised structure of the size that is passed, laid out as the kernel wants it for this
     // command; the pointers in it are to live memory of the sizes that the command asks for (the callers see to that).
-    let ret = unsafe { libc::syscall(libc::SYS_bpf, command as libc::c_long, std::ptr::from_mut(attr), size_of::<T>()) };
+    let ret =
+        unsafe { libc::syscall(libc::SYS_bpf, command as libc::c_long, std::ptr::from_mut(attr), size_of::<T>()) };
     if ret < 0 { Err(io::Error::last_os_error()) } else { Ok(ret) }
 }
 

@@ -16,7 +16,7 @@ use weir_policy::diff::{Diff, diff};
 use weir_policy::image::TableImage;
 
 use crate::clock;
-use crate::error::{DatapathError, Result, sys};
+use crate::error::{Result, sys};
 use crate::mapped::Mapped;
 use crate::object::{Object, Sizes};
 use grace::Unseen;
@@ -129,8 +129,21 @@ impl Tables {
             )*};
         }
         store!(
-            policy_copy, rules_copy, generation, targets, source_mask, fragment_mask, seed, wide_lens4,
-            sample_pass_mask, sample_drop_mask, samples_per_tick, fragment_timeout, cpus, flags, abi
+            policy_copy,
+            rules_copy,
+            generation,
+            targets,
+            source_mask,
+            fragment_mask,
+            seed,
+            wide_lens4,
+            sample_pass_mask,
+            sample_drop_mask,
+            samples_per_tick,
+            fragment_timeout,
+            cpus,
+            flags,
+            abi
         );
     }
 

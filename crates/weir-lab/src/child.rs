@@ -73,6 +73,26 @@ impl Program {
         }
     }
 
+    /// Waits for its end; an error when that takes too long.
+    pub fn wait(&mut self, patience: Duration) -> Result<ExitStatus> {
+        let deadline = Instant::now() + patience;
+        loop {
+            if let Some(status) = self.ended()? {
+                return Ok(status);
+            }
+            if Instant::now() > deadline {
+                anyhow::bail!("{} has not ended after {patience:?}; it said:\n{}", self.name, self.last_words());
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Ends it without a warning, as a crash would.
+    pub fn kill(mut self) -> Result<()> {
+        self.child.kill().with_context(|| format!("cannot kill {}", self.name))?;
+        self.child.wait().with_context(|| format!("cannot wait for {}", self.name)).map(|_| ())
+    }
+
     /// The end of its log.
     pub fn last_words(&self) -> String {
         let text = fs::read_to_string(&self.log).unwrap_or_default();
@@ -92,12 +112,8 @@ impl Program {
         // The process has not been waited for: its number cannot have passed to another.
         kill_process(Pid::from_child(&self.child), Signal::TERM)
             .with_context(|| format!("cannot stop {}", self.name))?;
-        let deadline = Instant::now() + PATIENCE;
-        while Instant::now() < deadline {
-            if let Some(status) = self.ended()? {
-                return Ok(status);
-            }
-            thread::sleep(Duration::from_millis(5));
+        if let Ok(status) = self.wait(PATIENCE) {
+            return Ok(status);
         }
         self.child.kill().with_context(|| format!("cannot kill {}", self.name))?;
         self.child.wait().with_context(|| format!("cannot wait for {}", self.name))

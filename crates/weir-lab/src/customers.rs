@@ -2,6 +2,7 @@
 //! from many addresses, and keep book of what they got.
 
 mod book;
+mod figures;
 mod request;
 
 use std::net::SocketAddr;

@@ -60,6 +60,14 @@ impl Guard {
         }
     }
 
+    /// The same when no packets come any more.
+    pub fn settled_counters(&self) -> Result<Vec<Counter>> {
+        match self {
+            Guard::Weir(weir) => weir.settled_counters(),
+            Guard::StandIn { .. } => self.counters(),
+        }
+    }
+
     /// What it used in user space.
     pub fn usage(&self) -> Result<Usage> {
         match self {

@@ -3,7 +3,7 @@
 //! ```text
 //!   cust ns                     router ns                        node ns                     pod ns
 //!   eth0 10.77.64.0/18 ── cust0 10.77.64.1
-//!   fd77:64::/64                 │ routes        node0 ──── up0 10.77.0.2 ── routes ── br0 ── eth0 10.77.1.10
+//!   fd77:64::/32                 │ routes        node0 ──── up0 10.77.0.2 ── routes ── br0 ── eth0 10.77.1.10
 //!   atk ns                       │              10.77.0.1        fd77::2      10.77.1.1       fd77:1::10
 //!   wl…-atk0  ─────────── atk0 ──┘ XDP redirect
 //! ```
@@ -24,8 +24,8 @@ pub const BRIDGE_V4: Ipv4Addr = Ipv4Addr::new(10, 77, 1, 1);
 pub const BRIDGE_V6: Ipv6Addr = Ipv6Addr::new(0xfd77, 1, 0, 0, 0, 0, 0, 1);
 /// The customers' network.
 pub const CUSTOMERS_V4: (Ipv4Addr, u8) = (Ipv4Addr::new(10, 77, 64, 0), 18);
-/// The same in IPv6.
-pub const CUSTOMERS_V6: (Ipv6Addr, u8) = (Ipv6Addr::new(0xfd77, 0x64, 0, 0, 0, 0, 0, 0), 64);
+/// The same in IPv6. Each customer has a /48 of its own, for that is what one customer of a provider may have.
+pub const CUSTOMERS_V6: (Ipv6Addr, u8) = (Ipv6Addr::new(0xfd77, 0x64, 0, 0, 0, 0, 0, 0), 32);
 /// The customers' gateway: the router.
 pub const GATEWAY_V4: Ipv4Addr = Ipv4Addr::new(10, 77, 64, 1);
 /// The same in IPv6.
@@ -54,14 +54,16 @@ pub fn pod_v6(index: u16) -> Ipv6Addr {
     Ipv6Addr::new(0xfd77, 1, 0, 0, 0, 0, 0, 0x10 + index)
 }
 
-/// IPv4 address of a customer.
+/// IPv4 address of a customer; neighbours in the count are in different /24s.
 pub fn customer_v4(index: u16) -> Ipv4Addr {
-    Ipv4Addr::from(u32::from(CUSTOMERS_V4.0) + 10 + u32::from(index))
+    let index = u32::from(index);
+    Ipv4Addr::from(u32::from(CUSTOMERS_V4.0) + (index % 64) * 256 + 10 + index / 64)
 }
 
 /// IPv6 address of a customer.
 pub fn customer_v6(index: u16) -> Ipv6Addr {
-    Ipv6Addr::from(u128::from(CUSTOMERS_V6.0) + 0x10 + u128::from(index))
+    let [a, b, ..] = CUSTOMERS_V6.0.segments();
+    Ipv6Addr::new(a, b, index, 0, 0, 0, 0, 0x10)
 }
 
 /// All customers: `count` in IPv4 and as many in IPv6, taking turns.
@@ -75,12 +77,15 @@ mod tests {
 
     #[test]
     fn customers_live_in_their_networks() {
-        for address in customers(500) {
+        let all = customers(500);
+        for address in &all {
             match address {
-                IpAddr::V4(v4) => assert_eq!(u32::from(v4) >> 14, u32::from(CUSTOMERS_V4.0) >> 14),
-                IpAddr::V6(v6) => assert_eq!(u128::from(v6) >> 64, u128::from(CUSTOMERS_V6.0) >> 64),
+                IpAddr::V4(v4) => assert_eq!(u32::from(*v4) >> 14, u32::from(CUSTOMERS_V4.0) >> 14),
+                IpAddr::V6(v6) => assert_eq!(u128::from(*v6) >> 96, u128::from(CUSTOMERS_V6.0) >> 96),
             }
         }
+        assert_eq!(all.iter().collect::<std::collections::HashSet<_>>().len(), 1000);
+        assert!(!all.contains(&GATEWAY_V4.into()) && !all.contains(&GATEWAY_V6.into()));
         assert_eq!(pod_v4(0).to_string(), "10.77.1.10");
         assert_eq!(pod_v6(0).to_string(), "fd77:1::10");
     }

@@ -162,12 +162,12 @@ fn protected(
     });
     // Attaching a program resets the uplink's queue: neighbours are found again before anything is measured.
     customers::wait_until_served(&stage.lab).context("with protection, before the flood")?;
-    let (before, start, usage) = (guard.counters()?, Instant::now(), guard.usage()?);
+    let (before, start, usage) = (guard.settled_counters()?, Instant::now(), guard.usage()?);
     let attack = (!(scenario.streams)().is_empty()).then_some((scenario, pps));
     let act = act::perform(stage, attack, options, audience)?;
     let after = guard.usage()?;
     let cpu_cores = (after.cpu_seconds - usage.cpu_seconds) / start.elapsed().as_secs_f64();
-    let counters = grown(&before, guard.counters()?);
+    let counters = grown(&before, guard.settled_counters()?);
     guard.stop()?;
     let expected = match (options.stand_in, scenario.expected) {
         (true, [_, ..]) => vec![guard::STAND_IN.to_owned()],

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rustix::mount::{MountFlags, mount};
@@ -19,12 +20,43 @@ use crate::scenario::Policy;
 use crate::tool;
 
 const READY_IN: Duration = Duration::from_secs(30);
+/// The agent reads the kernel's counters once a second: what has not moved for longer stands still.
+const STILL: Duration = Duration::from_millis(1500);
+const SETTLED_IN: Duration = Duration::from_secs(15);
 
 /// A running Weir.
 pub struct Weir {
     program: Program,
     binary: PathBuf,
     socket: PathBuf,
+    pins: PathBuf,
+}
+
+/// A Weir whose agent is dead while its programs go on in the kernel.
+pub struct Killed {
+    binary: PathBuf,
+    socket: PathBuf,
+    pins: PathBuf,
+}
+
+impl Killed {
+    /// Starts the agent again; it finds the pins.
+    pub fn restart(self, lab: &Lab) -> Result<Weir> {
+        let Killed { binary, socket, pins } = self;
+        let program = launch(lab, &binary, &socket, &lab.dir().join("policy"), &pins)?;
+        let mut weir = Weir { program, binary, socket, pins };
+        weir.wait_until_ready()?;
+        Ok(weir)
+    }
+}
+
+fn launch(lab: &Lab, binary: &Path, socket: &Path, policy: &Path, pins: &Path) -> Result<Program> {
+    let word = |path: &Path| path.display().to_string();
+    let (policy, socket, pins, state) =
+        (word(policy), word(socket), word(&pins.join("weir")), word(&lab.dir().join("state")));
+    let files = ["-f", &policy, "--socket", &socket, "--pin-dir", &pins, "--state-dir", &state];
+    let arguments: Vec<&str> = ["run", "-i", UPLINK, "--mode", "enforce"].into_iter().chain(files).collect();
+    Program::start(&lab.layout().node, binary, &arguments, &lab.dir().join("weir.log"))
 }
 
 /// One line of `weir counters -o json`; what else stands there is not needed here.
@@ -84,14 +116,29 @@ impl Weir {
                 .context("cannot mount a bpffs for Weir's pins")?;
         }
         let socket = lab.dir().join("weir.sock");
-        let words =
-            [files.display().to_string(), socket.display().to_string(), pins.join("weir").display().to_string()];
-        let arguments =
-            ["run", "-i", UPLINK, "-f", &words[0], "--mode", "enforce", "--socket", &words[1], "--pin-dir", &words[2]];
-        let program = Program::start(&lab.layout().node, &binary, &arguments, &lab.dir().join("weir.log"))?;
-        let mut weir = Weir { program, binary, socket };
+        let program = launch(lab, &binary, &socket, &files, &pins)?;
+        let mut weir = Weir { program, binary, socket, pins };
         weir.wait_until_ready()?;
         Ok(weir)
+    }
+
+    /// Kills its process as a crash would, and returns what starts it again. The kernel goes on with what it has.
+    pub fn kill(self) -> Result<Killed> {
+        let Weir { program, binary, socket, pins } = self;
+        program.kill()?;
+        Ok(Killed { binary, socket, pins })
+    }
+
+    /// Removes it from the kernel; the agent must have ended.
+    pub fn detach(lab: &Lab) -> Result<()> {
+        let (binary, pins) = (find()?, lab.dir().join(PINS).join("weir"));
+        let arguments = ["detach", "--pin-dir", &pins.display().to_string()];
+        let mut program = Program::start(&lab.layout().node, &binary, &arguments, &lab.dir().join("detach.log"))?;
+        let status = program.wait(READY_IN)?;
+        if !status.success() {
+            bail!("`weir detach` failed ({status}): {}", program.last_words());
+        }
+        Ok(())
     }
 
     fn wait_until_ready(&mut self) -> Result<()> {
@@ -104,10 +151,31 @@ impl Weir {
         self.program.wait_until(READY_IN, ready).context("Weir")
     }
 
-    /// Its counters.
+    /// Its counters, as they were up to a second ago.
     pub fn counters(&self) -> Result<Vec<Counter>> {
         let text = ask(&self.binary, &self.socket, "counters")?;
         serde_json::from_str(&text).context("what `weir counters` said")
+    }
+
+    /// Its counters once they stand still: the agent reads those of the kernel only now and then. For the time after a flood.
+    pub fn settled_counters(&self) -> Result<Vec<Counter>> {
+        let dropped =
+            |rows: &[Counter]| rows.iter().filter(|row| row.verdict != "pass").map(|row| row.packets).sum::<u64>();
+        let deadline = Instant::now() + SETTLED_IN;
+        let mut rows = self.counters()?;
+        let mut since = Instant::now();
+        while since.elapsed() < STILL {
+            thread::sleep(STILL / 10);
+            let next = self.counters()?;
+            if dropped(&next) != dropped(&rows) {
+                since = Instant::now();
+            }
+            rows = next;
+            if Instant::now() > deadline {
+                bail!("Weir's counters go on although the flood is over");
+            }
+        }
+        Ok(rows)
     }
 
     /// Its use of core and memory.

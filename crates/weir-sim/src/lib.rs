@@ -3,5 +3,6 @@
 
 pub mod env;
 pub mod link;
+pub mod parity;
 pub mod pcap;
 pub mod replay;

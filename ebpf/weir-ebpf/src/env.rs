@@ -1,15 +1,13 @@
 //! `weir_core::Env` over the kernel's maps.
 
-
-
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_jiffies64};
 use weir_abi::counters::{counter_index, feature_index};
 use weir_abi::rules::SLOTS;
 use weir_abi::{
-    Cell32, Cell64, Config, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine, TargetCells, TargetKey,
-    TargetPolicy,
+    Cell32, Cell64, Config, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine, TargetCells,
+    TargetKey, TargetPolicy,
 };
-use weir_core::{targets, Env};
+use weir_core::{Env, targets};
 
 use crate::maps;
 
@@ -139,13 +137,17 @@ impl Env for KernelEnv {
     #[inline(always)]
     fn add32(&self, cell: &Cell32, n: u32) {
         // SAFETY: the pointer comes from a live reference to an aligned map cell.
-        unsafe { core::arch::asm!("lock *(u32 *)({p} + 0) += {v}", p = in(reg) cell.as_ptr(), v = in(wreg) n, options(nostack)) }
+        unsafe {
+            core::arch::asm!("lock *(u32 *)({p} + 0) += {v}", p = in(reg) cell.as_ptr(), v = in(wreg) n, options(nostack))
+        }
     }
 
     #[inline(always)]
     fn add64(&self, cell: &Cell64, n: u64) {
         // SAFETY: as in `add32`.
-        unsafe { core::arch::asm!("lock *(u64 *)({p} + 0) += {v}", p = in(reg) cell.as_ptr(), v = in(reg) n, options(nostack)) }
+        unsafe {
+            core::arch::asm!("lock *(u64 *)({p} + 0) += {v}", p = in(reg) cell.as_ptr(), v = in(reg) n, options(nostack))
+        }
     }
 
     #[inline(always)]

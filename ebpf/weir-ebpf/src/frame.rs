@@ -5,8 +5,8 @@ use core::ptr::read_volatile;
 use aya_ebpf::bindings::{__sk_buff, xdp_md};
 use aya_ebpf::helpers::bpf_xdp_get_buff_len;
 use aya_ebpf::programs::{TcContext, XdpContext};
-use weir_wire::frame::MAX_OFFSET;
 use weir_wire::Frame;
+use weir_wire::frame::MAX_OFFSET;
 
 /// Headers are looked for in this many bytes; a socket buffer whose linear part is shorter is pulled up to them.
 const HEADERS: usize = 256;
@@ -39,13 +39,7 @@ impl Linear {
             // SAFETY: the helper reads the context that the kernel gave us.
             length = unsafe { bpf_xdp_get_buff_len(ctx.ctx) } as usize;
         }
-        Self {
-            context: Context::Xdp(ctx.ctx),
-            start,
-            end,
-            length,
-            noise,
-        }
+        Self { context: Context::Xdp(ctx.ctx), start, end, length, noise }
     }
 
     /// A socket buffer.
@@ -57,13 +51,7 @@ impl Linear {
             // Headers may lie in pages. Where pulling fails, the packet passes as unreadable.
             let _ = ctx.pull_data(wanted as u32);
         }
-        Self {
-            context: Context::Skb(ctx.skb.skb),
-            start: ctx.data(),
-            end: ctx.data_end(),
-            length,
-            noise,
-        }
+        Self { context: Context::Skb(ctx.skb.skb), start: ctx.data(), end: ctx.data_end(), length, noise }
     }
 }
 

@@ -8,8 +8,8 @@ use weir_abi::maps::{DEFAULT_FRAGMENT_SLOTS, DEFAULT_SOURCE_LINES, DEFAULT_TARGE
 use weir_abi::prefix::{SLOTS4_WORDS, SLOTS6_WORDS};
 use weir_abi::rules::SLOTS;
 use weir_abi::{
-    Config, Counter, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine, TargetCells, TargetKey,
-    TargetPolicy, FEATURE_SLOTS,
+    Config, Counter, FEATURE_SLOTS, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine,
+    TargetCells, TargetKey, TargetPolicy,
 };
 
 /// User space writes these arrays through mmap: no system call per entry. They start page-aligned, so lines really are lines.

@@ -1,8 +1,8 @@
 //! Sends a sampled packet to user space: 128 bytes through the ring buffer, at most so many per tick and CPU.
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
-use weir_abi::sample::SAMPLE_BYTES;
 use weir_abi::Sample;
+use weir_abi::sample::SAMPLE_BYTES;
 use weir_core::{Env, Outcome};
 use weir_wire::Frame;
 

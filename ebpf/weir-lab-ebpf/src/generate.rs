@@ -13,7 +13,8 @@ use aya_ebpf::{
 };
 
 use crate::abi::{
-    AT_ONCE, FORGIVEN_NS, HEADER_BYTES, HEADER_START, HEADER_WORDS, KINDS, MAX_FIELDS, PACE_UNIT, Plan, Running, SUM_IP, SUM_L4,
+    AT_ONCE, FORGIVEN_NS, HEADER_BYTES, HEADER_START, HEADER_WORDS, KINDS, MAX_FIELDS, PACE_UNIT, Plan, Running,
+    SUM_IP, SUM_L4,
 };
 use crate::packet::{write, write_byte};
 

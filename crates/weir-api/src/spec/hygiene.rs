@@ -20,6 +20,11 @@ pub struct HygieneSpec {
     /// UDP from ports that reflection attacks use (DNS, NTP, memcached, SSDP …). Off: a target that asks such
     /// services itself gets their answers from these ports.
     pub reflection: bool,
+    /// Drop malformed packets; without it they are counted and passed, for the host's stack refuses them itself. The whole
+    /// node's, so only the host's default may ask for it. Off.
+    pub malformed: bool,
+    /// Judge the packets inside VXLAN, Geneve, IPIP and 6in4, not those around them. The whole node's, too. Off.
+    pub tunnels: bool,
     /// IP protocols that the target serves; all others are refused. Empty: all are served.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub protocols: Vec<Protocol>,
@@ -27,6 +32,15 @@ pub struct HygieneSpec {
 
 impl Default for HygieneSpec {
     fn default() -> Self {
-        Self { tcp_flags: true, land: true, port_zero: true, bogons: false, reflection: false, protocols: Vec::new() }
+        Self {
+            tcp_flags: true,
+            land: true,
+            port_zero: true,
+            bogons: false,
+            reflection: false,
+            malformed: false,
+            tunnels: false,
+            protocols: Vec::new(),
+        }
     }
 }

@@ -15,7 +15,7 @@ pub(super) fn is_host_default(spec: &ProtectionSpec) -> bool {
 }
 
 impl Conversion<'_> {
-    /// Takes the node's mode from the host default, and refuses a second one.
+    /// Takes what concerns the whole node from the host default, and refuses a second one.
     pub(super) fn node(&mut self, objects: &[Parsed]) {
         let mut first: Option<&Resource<ProtectionSpec>> = None;
         for parsed in objects {
@@ -32,6 +32,10 @@ impl Conversion<'_> {
             } else {
                 first = Some(resource);
             }
+        }
+        if let Some(hygiene) = first.map(|resource| &resource.spec.hygiene) {
+            self.policy.drop_malformed = hygiene.malformed;
+            self.policy.tunnels = hygiene.tunnels;
         }
         self.policy.enforce_node = self.enforces(first.map_or(Mode::Observe, |resource| resource.spec.mode));
     }

@@ -19,6 +19,12 @@ impl Conversion<'_> {
         let spec = &resource.spec;
         self.not_yet(spec, origin);
         let host_default = kind == Kind::ClusterProtection && is_host_default(spec);
+        for (field, set) in [("malformed", spec.hygiene.malformed), ("tunnels", spec.hygiene.tunnels)] {
+            if set && !host_default {
+                let message = "concerns the whole node: ask for it in the ClusterProtection for nodes";
+                self.error(origin, &FieldPath::spec().field("hygiene").field(field), message);
+            }
+        }
         let Limits { per_source, per_prefix, per_target } = self.limits(&spec.limits, origin);
         let name = target_name(resource);
         let lists = self.protection_lists(spec, &name, host_default, origin);

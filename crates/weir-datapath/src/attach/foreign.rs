@@ -1,7 +1,7 @@
 //! Programs of others on an interface: named, and left alone.
 
-use crate::sys::{self, Extensions};
 use crate::netlink;
+use crate::sys::{self, Extensions};
 
 /// `BPF_TCX_INGRESS` of `enum bpf_attach_type`.
 pub const TCX_INGRESS: u32 = 46;

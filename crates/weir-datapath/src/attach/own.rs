@@ -47,7 +47,9 @@ impl Link {
         match sys::link_detach(self.fd.as_fd()) {
             Ok(()) => {}
             // A link whose interface is gone is detached already.
-            Err(e) if matches!(e.raw_os_error(), Some(libc::EINVAL | libc::ENOENT | libc::ENOLINK | libc::EOPNOTSUPP)) => {}
+            Err(e)
+                if matches!(e.raw_os_error(), Some(libc::EINVAL | libc::ENOENT | libc::ENOLINK | libc::EOPNOTSUPP)) => {
+            }
             Err(e) => return Err(failed(format!("detaching {}", self.path.display()), e)),
         }
         self.unpin()

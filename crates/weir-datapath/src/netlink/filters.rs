@@ -58,7 +58,8 @@ mod tests {
     use super::*;
 
     fn filter(kind: &[u8]) -> Vec<u8> {
-        let options = [attribute(TCA_BPF_NAME, b"drop.o:[main]\0"), attribute(TCA_BPF_ID, &7u32.to_ne_bytes())].concat();
+        let options =
+            [attribute(TCA_BPF_NAME, b"drop.o:[main]\0"), attribute(TCA_BPF_ID, &7u32.to_ne_bytes())].concat();
         [vec![0; TC], attribute(TCA_KIND, kind), attribute(TCA_OPTIONS, &options)].concat()
     }
 

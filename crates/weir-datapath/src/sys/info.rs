@@ -55,8 +55,11 @@ fn info<T: Default>(object: BorrowedFd<'_>) -> io::Result<T> {
         info: u64,
     }
     let mut info = T::default();
-    let mut attr =
-        Ask { fd: object.as_raw_fd() as u32, length: size_of::<T>() as u32, info: std::ptr::from_mut(&mut info) as u64 };
+    let mut attr = Ask {
+        fd: object.as_raw_fd() as u32,
+        length: size_of::<T>() as u32,
+        info: std::ptr::from_mut(&mut info) as u64,
+    };
     bpf(Command::ObjGetInfoByFd, &mut attr)?;
     Ok(info)
 }
@@ -69,11 +72,6 @@ pub fn link_info(link: BorrowedFd<'_>) -> io::Result<LinkInfo> {
 /// A map's shape.
 pub fn map_info(map: BorrowedFd<'_>) -> io::Result<MapInfo> {
     info(map)
-}
-
-/// A program's id.
-pub fn program_id(program: BorrowedFd<'_>) -> io::Result<u32> {
-    info::<ProgramInfo>(program).map(|info| info.id)
 }
 
 /// The name of any program of the machine. Only with `CAP_SYS_ADMIN`, which the agent usually has not.

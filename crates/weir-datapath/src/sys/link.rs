@@ -21,7 +21,10 @@ struct Create {
 /// Attaches a program to an interface of this thread's network namespace. The kernel refuses where an XDP program is already.
 pub fn link_create(program: BorrowedFd<'_>, ifindex: u32, attach_type: u32, flags: u32) -> io::Result<OwnedFd> {
     let prog_fd = program.as_raw_fd() as u32;
-    bpf_fd(Command::LinkCreate, &mut Create { prog_fd, target_ifindex: ifindex, attach_type, flags, ..Create::default() })
+    bpf_fd(
+        Command::LinkCreate,
+        &mut Create { prog_fd, target_ifindex: ifindex, attach_type, flags, ..Create::default() },
+    )
 }
 
 /// Replaces a link's program in one step.

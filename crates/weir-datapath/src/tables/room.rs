@@ -30,15 +30,20 @@ impl Room {
     /// Refuses steps that could not be carried out to the end, before any of them is.
     pub fn check(&self, image: &TableImage, steps: &[Step]) -> Result<()> {
         let lists = &image.lists;
-        let parts4 = steps.iter().filter_map(|step| if let Step::PutParts4(put) = step { Some(&put[..]) } else { None });
+        let parts4 =
+            steps.iter().filter_map(|step| if let Step::PutParts4(put) = step { Some(&put[..]) } else { None });
         fits(maps::PARTS4, self.parts4, &lists.parts4, parts4, |number| *number)?;
-        let lengths = steps.iter().filter_map(|step| if let Step::PutLengths(put) = step { Some(&put[..]) } else { None });
+        let lengths =
+            steps.iter().filter_map(|step| if let Step::PutLengths(put) = step { Some(&put[..]) } else { None });
         fits(maps::LENGTHS, self.lengths, &lists.lengths, lengths, |key| *key)?;
-        let prefixes = steps.iter().filter_map(|step| if let Step::PutPrefixes(put) = step { Some(&put[..]) } else { None });
+        let prefixes =
+            steps.iter().filter_map(|step| if let Step::PutPrefixes(put) = step { Some(&put[..]) } else { None });
         fits(maps::PREFIXES, self.prefixes, &lists.prefixes, prefixes, prefix_order)?;
-        let targets = steps.iter().filter_map(|step| if let Step::PutTargets(put) = step { Some(&put[..]) } else { None });
+        let targets =
+            steps.iter().filter_map(|step| if let Step::PutTargets(put) = step { Some(&put[..]) } else { None });
         fits(maps::TARGETS, self.targets, &image.targets, targets, target_order)?;
-        let policies = steps.iter().filter_map(|step| if let Step::Policies(all) = step { Some(all.len()) } else { None });
+        let policies =
+            steps.iter().filter_map(|step| if let Step::Policies(all) = step { Some(all.len()) } else { None });
         match policies.max() {
             Some(entries) if entries > self.policies as usize => too_many(maps::POLICIES, entries, self.policies),
             _ => Ok(()),

@@ -38,7 +38,9 @@ impl Tables {
             Step::PutLengths(lengths) => put(self.lengths.as_fd(), maps::LENGTHS, lengths)?,
             Step::RemoveLengths(keys) => remove(self.lengths.as_fd(), maps::LENGTHS, keys)?,
             Step::PutPrefixes(prefixes) if self.prefixes_are_probed() => {
-                self.in_rounds(rounds::of_prefixes(prefixes), |t, round| put(t.prefixes.as_fd(), maps::PREFIXES, round))?;
+                self.in_rounds(rounds::of_prefixes(prefixes), |t, round| {
+                    put(t.prefixes.as_fd(), maps::PREFIXES, round)
+                })?;
             }
             Step::PutPrefixes(prefixes) => put(self.prefixes.as_fd(), maps::PREFIXES, prefixes)?,
             Step::RemovePrefixes(keys) => remove(self.prefixes.as_fd(), maps::PREFIXES, keys)?,
@@ -101,7 +103,8 @@ fn put<K: Plain + Copy, V: Plain + Copy>(fd: BorrowedFd<'_>, name: &str, entries
     for piece in entries.chunks(1 << 16) {
         let keys: Vec<K> = piece.iter().map(|(k, _)| *k).collect();
         let values: Vec<V> = piece.iter().map(|(_, v)| *v).collect();
-        bpf::update_all(fd, &keys, &values).map_err(|e| sys(format!("writing {} entries of {name}", entries.len()), e))?;
+        bpf::update_all(fd, &keys, &values)
+            .map_err(|e| sys(format!("writing {} entries of {name}", entries.len()), e))?;
     }
     Ok(())
 }

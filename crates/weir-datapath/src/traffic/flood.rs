@@ -66,7 +66,12 @@ impl Flood {
     }
 
     /// The same, and tells now and then how many frames have left.
-    pub fn run_and_tell(&self, generator: &mut Generator, stop: &AtomicBool, tell: impl Fn(u64)) -> Result<Sent, Error> {
+    pub fn run_and_tell(
+        &self,
+        generator: &mut Generator,
+        stop: &AtomicBool,
+        tell: impl Fn(u64),
+    ) -> Result<Sent, Error> {
         let mut mix = self.mix(generator)?;
         let before = self.sent(generator)?;
         let total_before: u64 = before.iter().sum();

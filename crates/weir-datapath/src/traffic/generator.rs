@@ -37,7 +37,8 @@ impl Generator {
         interface.may_send()?;
         let mut object = Object::load()?;
         let registered = object.register("generate")?;
-        let mut generator = Generator { object, interface: interface.clone(), seed, loaded: None, _registered: registered };
+        let mut generator =
+            Generator { object, interface: interface.clone(), seed, loaded: None, _registered: registered };
         generator.set_running(Running::default())?;
         Ok(generator)
     }

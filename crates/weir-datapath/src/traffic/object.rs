@@ -87,7 +87,12 @@ impl Object {
 }
 
 /// Attaches a loaded program to an interface, until the result is dropped.
-pub(super) fn attach(program: &mut Xdp, what: &'static str, interface: &LabInterface, mode: XdpMode) -> Result<Attached, Error> {
+pub(super) fn attach(
+    program: &mut Xdp,
+    what: &'static str,
+    interface: &LabInterface,
+    mode: XdpMode,
+) -> Result<Attached, Error> {
     let failed = |source| Error::Program { what, source };
     let link = program.attach_to_if_index(interface.index(), mode).map_err(failed)?;
     program.take_link(link).map(Attached::new).map_err(failed)

@@ -47,7 +47,9 @@ impl Account {
 
     /// Waits until as many packets were counted as are expected, and holds every counter to it.
     pub fn check(&self, counters: &Counters) {
-        wait::until(&format!("{} packets counted", self.packets()), || Self::read(counters).packets() >= self.packets());
+        wait::until(&format!("{} packets counted", self.packets()), || {
+            Self::read(counters).packets() >= self.packets()
+        });
         let counted = Self::read(counters);
         assert!(&counted == self, "counted   {:#?}\nexpected  {:#?}", counted.0, self.0);
     }

@@ -16,7 +16,8 @@ pub fn udp(from: Ipv4Addr, payload: &[u8]) -> Vec<u8> {
 
 /// A UDP packet to any port, from any port.
 pub fn udp_to(from: Ipv4Addr, source: u16, destination: u16, payload: &[u8]) -> Vec<u8> {
-    let builder = PacketBuilder::ethernet2(PEER_MAC, UPLINK_MAC).ipv4(from.octets(), NODE.octets(), 64).udp(source, destination);
+    let builder =
+        PacketBuilder::ethernet2(PEER_MAC, UPLINK_MAC).ipv4(from.octets(), NODE.octets(), 64).udp(source, destination);
     let mut frame = Vec::with_capacity(builder.size(payload.len()));
     builder.write(&mut frame, payload).expect("a short packet");
     frame
@@ -31,8 +32,12 @@ pub fn udp_in_vlan(from: Ipv4Addr, payload: &[u8]) -> Vec<u8> {
 
 /// A TCP segment with these flags (low byte of the flags word).
 pub fn tcp(from: Ipv4Addr, destination: u16, flags: u8) -> Vec<u8> {
-    let builder =
-        PacketBuilder::ethernet2(PEER_MAC, UPLINK_MAC).ipv4(from.octets(), NODE.octets(), 64).tcp(40_000, destination, 1, 1024);
+    let builder = PacketBuilder::ethernet2(PEER_MAC, UPLINK_MAC).ipv4(from.octets(), NODE.octets(), 64).tcp(
+        40_000,
+        destination,
+        1,
+        1024,
+    );
     let mut frame = Vec::with_capacity(builder.size(0));
     builder.write(&mut frame, &[]).expect("a short packet");
     // The checksum is no longer right, which is nothing to the packet path.
@@ -42,7 +47,8 @@ pub fn tcp(from: Ipv4Addr, destination: u16, flags: u8) -> Vec<u8> {
 
 /// A UDP packet over IPv6 to a node that has no such address.
 pub fn udp6(from: Ipv6Addr, to: Ipv6Addr) -> Vec<u8> {
-    let builder = PacketBuilder::ethernet2(PEER_MAC, UPLINK_MAC).ipv6(from.octets(), to.octets(), 64).udp(40_000, SERVICE);
+    let builder =
+        PacketBuilder::ethernet2(PEER_MAC, UPLINK_MAC).ipv6(from.octets(), to.octets(), 64).udp(40_000, SERVICE);
     let mut frame = Vec::with_capacity(builder.size(4));
     builder.write(&mut frame, b"six!").expect("a short packet");
     frame

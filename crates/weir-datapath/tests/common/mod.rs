@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod child;
+pub mod foreign;
 pub mod frames;
 pub mod netns;
 pub mod pins;
@@ -10,6 +11,7 @@ pub mod policy;
 pub mod receiver;
 pub mod sender;
 pub mod system;
+pub mod traffic;
 pub mod wait;
 pub mod world;
 

@@ -97,7 +97,14 @@ impl World {
 
 /// Sizes for tests that load no millions.
 pub fn small_sizes() -> Sizes {
-    Sizes { targets: 16, source_lines: 1 << 10, fragment_slots: 1 << 10, parts: 1 << 12, prefixes: 1 << 12, ..Sizes::for_machine() }
+    Sizes {
+        targets: 16,
+        source_lines: 1 << 10,
+        fragment_slots: 1 << 10,
+        parts: 1 << 12,
+        prefixes: 1 << 12,
+        ..Sizes::for_machine()
+    }
 }
 
 /// Whether this process may do what the tests do.

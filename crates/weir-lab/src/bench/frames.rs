@@ -15,10 +15,10 @@ const ACK: u8 = 0x10;
 /// Options of a Linux client's SYN: MSS, SACK permitted, timestamps, no operation, window scale.
 const LINUX_OPTIONS: [u8; 20] = [2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 1, 2, 3, 0, 0, 0, 0, 1, 3, 3, 7];
 
-/// A source that is on no list.
-pub const CLEAN_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 64, 10));
-/// The same in IPv6, of a block that is not below 2000::/3.
-pub const CLEAN_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd77, 0x64, 0, 0, 0, 0, 0, 0x10));
+/// A source that is on no list: the lists leave its block out.
+pub const CLEAN_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(62, 77, 64, 10));
+/// The same in IPv6.
+pub const CLEAN_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2a0e, 0x64, 0, 0, 0, 0, 0, 0x10));
 
 fn frame(source: Source, protocol: Protocol, payload: Payload) -> Frame {
     let v4 = matches!(source, Source::V4 { .. });

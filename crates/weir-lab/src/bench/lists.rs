@@ -6,17 +6,19 @@ use weir_policy::Prefix;
 use weir_policy::model::{ListEntry, Verdict};
 use weir_policy::prefix::{V4_BITS, addr_from};
 
+use super::frames::{CLEAN_V4, CLEAN_V6};
+
 /// A prefix as a feed has it.
 pub type Parsed = (IpAddr, u8);
 
 /// `count` IPv4 prefixes from /20 to /31, anywhere: a million of them cover a sixth of all /24s at least in part.
 pub fn mixed_v4(count: usize) -> Vec<Parsed> {
     let mut random = Random(12345);
-    let mut one = || {
+    let one = || {
         let (ip, len) = (random.next() as u32, 20 + (random.next() % 12) as u8);
         (IpAddr::V4(Ipv4Addr::from_bits(ip & u32::MAX << (32 - len))), len)
     };
-    (0..count).map(|_| one()).collect()
+    listed(count, one)
 }
 
 /// `count` IPv6 prefixes below 2000::/3, from /32 to /64, every fourth a single address.
@@ -31,13 +33,27 @@ pub fn dense_v6(count: usize) -> Vec<Parsed> {
 
 fn v6(count: usize, below: u64, below_len: u32) -> Vec<Parsed> {
     let mut random = Random(67890);
-    let mut one = |i: usize| {
+    let mut i = 0;
+    let one = || {
+        i += 1;
         let hi = below | random.next() >> below_len;
         let (lo, len) = (random.next(), 32 + (random.next() % 33) as u8);
         let (bits, len) = (u128::from(hi) << 64 | u128::from(lo), if i % 4 == 3 { 128 } else { len });
         (IpAddr::V6(Ipv6Addr::from_bits(bits & u128::MAX << (128 - u32::from(len)))), len)
     };
-    (0..count).map(|i| one(i)).collect()
+    listed(count, one)
+}
+
+/// Draws prefixes, but none with the addresses that the bench takes for customers'.
+fn listed(count: usize, mut one: impl FnMut() -> Parsed) -> Vec<Parsed> {
+    let mut list = Vec::with_capacity(count);
+    while list.len() < count {
+        let drawn = one();
+        if ![CLEAN_V4, CLEAN_V6].iter().any(|clean| prefix(&drawn).contains(addr_from(*clean))) {
+            list.push(drawn);
+        }
+    }
+    list
 }
 
 /// As deny entries of the node's list.

@@ -9,7 +9,7 @@ use tokio::net::{TcpSocket, UdpSocket};
 use tokio::time::{Instant, timeout_at};
 
 use super::TIME_LIMIT;
-use super::book::Failure;
+use super::figures::Failure;
 use crate::lab::Lab;
 use crate::plan;
 use crate::server::{dns, nginx};

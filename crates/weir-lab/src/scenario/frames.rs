@@ -50,7 +50,7 @@ pub fn botnet_v4(first: [u8; 4], count: u64) -> Source {
     Source::V4 { first: first.into(), count }
 }
 
-/// Some neighbouring IPv6 addresses.
+/// All of an IPv6 prefix. A machine has a /64 and picks its addresses there at will.
 pub fn botnet_v6(first: &str, length: u8) -> Source {
     Source::V6 { prefix: first.parse().expect("a constant address"), length }
 }

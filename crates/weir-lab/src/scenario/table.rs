@@ -45,16 +45,16 @@ pub static ALL: [Scenario; 9] = [
     },
     Scenario {
         name: "udp-flood",
-        about: "questions to the name server from 128 machines, ten thousand a second each",
+        about: "questions to the name server from 128 machines, each of them far beyond what a customer asks",
         streams: || {
             let question = || Payload { bytes: dns::question(0x7777), zeros: 0..=0 };
             let to_names = || udp(Ports::EPHEMERAL, DNS_PORT);
             vec![
                 v4("botnet v4", 3, botnet_v4([203, 0, 113, 0], 64), to_names(), question()),
-                v6("botnet v6", 1, botnet_v6("2001:db8:66::", 122), to_names(), question()),
+                v6("botnet v6", 1, botnet_v6("2001:db8:66::", 58), to_names(), question()),
             ]
         },
-        pps: 1_200_000,
+        pps: 1_000_000,
         policy: || Policy::of(&[names("  limits:\n    perSource: {packets: {average: 50, burst: 100}}\n")]),
         expected: &["source_packets"],
     },
@@ -96,7 +96,7 @@ pub static ALL: [Scenario; 9] = [
         streams: || {
             vec![
                 v4("botnet v4", 1, botnet_v4([203, 0, 113, 0], 16), tcp(HTTP_PORT, ACK), Payload::none()),
-                v6("botnet v6", 1, botnet_v6("2001:db8:66::", 124), tcp(HTTP_PORT, ACK), Payload::none()),
+                v6("botnet v6", 1, botnet_v6("2001:db8:66::", 60), tcp(HTTP_PORT, ACK), Payload::none()),
             ]
         },
         pps: 600_000,

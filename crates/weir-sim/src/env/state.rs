@@ -43,6 +43,23 @@ impl State {
         compare(&mut out, &self.fragments, &other.fragments, |i| format!("fragment slot {i}"));
         out
     }
+
+    /// How many elements differ, of the kind of which most do.
+    pub fn widest_difference(&self, other: &State) -> usize {
+        fn count<T: PartialEq>(a: &[T], b: &[T]) -> usize {
+            a.iter().zip(b).filter(|(a, b)| a != b).count()
+        }
+        let counts = [
+            count(&self.counters, &other.counters),
+            count(&self.features, &other.features),
+            count(&self.rules, &other.rules),
+            count(&self.sources, &other.sources),
+            count(&self.source_prefixes, &other.source_prefixes),
+            count(&self.targets, &other.targets),
+            count(&self.fragments, &other.fragments),
+        ];
+        counts.into_iter().max().unwrap_or(0)
+    }
 }
 
 fn compare<T: PartialEq + Debug>(out: &mut Vec<String>, a: &[T], b: &[T], name: impl Fn(usize) -> String) {

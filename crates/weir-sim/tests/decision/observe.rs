@@ -54,6 +54,25 @@ fn an_observing_target_drops_nothing_and_says_what_it_would() {
     story.drops(&from(BEN, SHOP).syn(1, 443), NODE, Reason::DenyListed);
 }
 
+/// Malformed packets pass an enforcing node as well, until it is told to drop them: the stack behind refuses them anyway.
+#[test]
+fn malformed_packets_are_dropped_where_that_is_asked_for() {
+    let mut p = policy([shop()]);
+    let mut cut = from(CAT, SHOP).syn(1, 443);
+    cut.truncate(30);
+    for (enforce, drop, dropped) in
+        [(true, true, true), (true, false, false), (false, true, false), (false, false, false)]
+    {
+        (p.enforce_node, p.drop_malformed) = (enforce, drop);
+        let mut story = Story::of(&p);
+        if dropped {
+            story.drops(&cut, NODE, Reason::Ip4Truncated);
+        } else {
+            story.would_drop(&cut, NODE, Reason::Ip4Truncated);
+        }
+    }
+}
+
 /// What an observing target charges is what an enforcing one charges: switching over surprises nobody.
 #[test]
 fn limits_say_the_same_in_both_modes() {

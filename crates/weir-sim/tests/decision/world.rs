@@ -37,10 +37,10 @@ pub fn names() -> Target {
     Target { endpoints, enforce: true, ..Target::new("names") }
 }
 
-/// A node that enforces and has no failsafe ports.
+/// A node that enforces, drops malformed packets, and has no failsafe ports.
 pub fn policy(targets: impl IntoIterator<Item = Target>) -> Policy {
     let targets = targets.into_iter().collect();
-    Policy { enforce_node: true, failsafe: Vec::new(), targets, ..Policy::default() }
+    Policy { enforce_node: true, drop_malformed: true, failsafe: Vec::new(), targets, ..Policy::default() }
 }
 
 /// An entry of the node's list.

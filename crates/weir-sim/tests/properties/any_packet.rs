@@ -37,10 +37,10 @@ fn generated_packets_under_changing_policies_and_a_jumping_clock() {
             env.apply(rng.pick(&images)).unwrap();
             env.configure(|c| c.sample_pass_mask = rng.next() as u32);
         }
-        tick += match rng.below(4000) {
+        tick += match rng.below(40_000) {
             0 => rng.next() >> 40,
             1 => rng.below(100_000),
-            2..12 => 1,
+            2..102 => 1,
             _ => 0,
         };
         env.set_tick(tick);

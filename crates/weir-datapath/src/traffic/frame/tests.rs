@@ -23,7 +23,8 @@ fn smallest(template: &Template, cut: u16) -> Vec<u8> {
         put(plan.udp_len_at, plan.udp_len - cut);
     }
     let less = u32::from(0xffff - cut);
-    let mut sums = [plan.ip_sum + less * u32::from(plan.trim_ip_sum), plan.l4_sum + less * u32::from(plan.trim_l4_sums)];
+    let mut sums =
+        [plan.ip_sum + less * u32::from(plan.trim_ip_sum), plan.l4_sum + less * u32::from(plan.trim_l4_sums)];
     for field in &plan.fields[..plan.fields_used as usize] {
         let mut all = [0; 4];
         all[4 - usize::from(field.width)..].copy_from_slice(&field.base.to_be_bytes()[4 - usize::from(field.width)..]);

@@ -65,7 +65,10 @@ impl Generator {
         match (proto, rng.below(3)) {
             (6, 0) => pair.syn(sport, port),
             (6, _) => pair.tcp(sport, port, 0x18, &self.payload()),
-            _ => pair.udp(sport, port, &self.payload()),
+            _ => {
+                let length = rng.below(1400) as usize;
+                pair.udp(sport, port, &rng.bytes(length))
+            }
         }
     }
 

@@ -72,7 +72,7 @@ fn targets() -> Vec<Target> {
     };
     let dns = Target {
         hygiene: Hygiene { bogons: false, ..ALL },
-        per_source: RateLimits { bytes: rate(100_000, 70_000), ..RateLimits::default() },
+        per_source: RateLimits { bytes: rate(20_000, 66_000), ..RateLimits::default() },
         unmatched_fragments: Rate::per_second(500, 6),
         ..target("dns", &both(53, 17))
     };
@@ -80,7 +80,7 @@ fn targets() -> Vec<Target> {
         enforce: false,
         hygiene: NONE,
         fragments: Fragments::Pass,
-        per_prefix: RateLimits { bytes: rate(100_000, 100_000), packets: rate(1500, 300), ..RateLimits::default() },
+        per_prefix: RateLimits { bytes: rate(30_000, 66_000), packets: rate(1500, 300), ..RateLimits::default() },
         ..target("game", &[("192.0.2.2", 0, 17), ("2001:db8:1::2", 0, 17)])
     };
     let strict = Target {
@@ -99,7 +99,7 @@ fn targets() -> Vec<Target> {
     let open = Target {
         per_source: RateLimits { connections: Some(slow), ..RateLimits::default() },
         per_prefix: RateLimits { connections: rate(30, 4), ..RateLimits::default() },
-        per_target: RateLimits { packets: rate(1000, 100), bytes: rate(200_000, 100_000), connections: rate(50, 8) },
+        per_target: RateLimits { packets: rate(1000, 100), bytes: rate(40_000, 66_000), connections: rate(50, 8) },
         unmatched_fragments: Rate::per_second(250, 3),
         ..target("open", &[("192.0.2.5", 0, 6), ("2001:db8:1::5", 0, 0)])
     };
@@ -201,7 +201,8 @@ fn entries(policy: &mut Policy, now: u64) {
 
 /// The policy at a tick: from there its timed entries run.
 pub fn policy(now: u64) -> Policy {
-    let mut policy = Policy { enforce_node: true, tunnels: true, targets: targets(), ..Policy::default() };
+    let mut policy =
+        Policy { enforce_node: true, tunnels: true, drop_malformed: true, targets: targets(), ..Policy::default() };
     policy.failsafe = vec![(Proto::Tcp, 22), (Proto::Tcp, 6443), (Proto::Udp, 68)];
     entries(&mut policy, now);
     let (office, bad) = (policy.sets.intern("office"), policy.sets.intern("bad"));
@@ -230,6 +231,7 @@ pub fn variants(now: u64) -> Vec<Policy> {
     let mut short = full.clone();
     short.lists.clear();
     short.tunnels = false;
+    short.drop_malformed = false;
     short.failsafe.clear();
     let mut turned = full.clone();
     for target in &mut turned.targets {

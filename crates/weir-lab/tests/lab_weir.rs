@@ -1,0 +1,110 @@
+//! Weir on the lab's node: customers alone lose nothing, floods are dropped for the right reason, and the agent's death in
+//! the middle of one changes no verdict.
+
+mod common;
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use common::skip;
+use weir_lab::customers::Load;
+use weir_lab::flood;
+use weir_lab::run::{self, Audience, Moment, Options, Stage};
+use weir_lab::scenario::Scenario;
+use weir_lab::tally;
+use weir_lab::weir::{self, Weir};
+
+/// Each of these wants the machine to itself.
+static MACHINE: Mutex<()> = Mutex::new(());
+
+struct Nobody;
+
+impl Audience for Nobody {
+    fn act(&mut self, _: u32, _: &str) {}
+    fn note(&mut self, _: &str) {}
+    fn moment(&mut self, _: &Moment) {}
+}
+
+fn skip_without_weir(test: &str) -> bool {
+    if skip(test) {
+        return true;
+    }
+    match weir::find() {
+        Ok(_) => false,
+        Err(error) => {
+            eprintln!("SKIPPED: {test}: {error}");
+            true
+        }
+    }
+}
+
+#[test]
+fn customers_alone_lose_nothing() {
+    if skip_without_weir("customers_alone_lose_nothing") {
+        return;
+    }
+    let _alone = MACHINE.lock();
+    let stage = Stage::set("test", Load::default()).expect("a lab");
+    let options = Options { window: Duration::from_secs(3), ..Options::default() };
+    let scenario = Scenario::named("benign-only").expect("a scenario");
+    let report = run::play(&stage, scenario, options, &mut Nobody).expect("a run").report;
+    stage.strike().expect("a clean end");
+    assert!(report.drops.is_empty() && report.benign_drop_ratio == 0.0, "{report:?}");
+    assert!(report.goodput_ratio > 0.95, "{report:?}");
+}
+
+#[test]
+fn a_killed_agent_changes_no_verdict() {
+    if skip_without_weir("a_killed_agent_changes_no_verdict") {
+        return;
+    }
+    let _alone = MACHINE.lock();
+    let stage = Stage::set("test", Load::default()).expect("a lab");
+    let lab = stage.lab();
+    let clean = programs_on_the_uplink(lab.layout().node.name());
+    let scenario = Scenario::named("deny-list").expect("a scenario");
+    let weir = Weir::start(lab, &(scenario.policy)()).expect("Weir runs");
+    weir_lab::customers::wait_until_served(lab).expect("service");
+
+    let before = tally::read(lab).expect("counts");
+    stage.customers().begin();
+    let bounded = scenario.flood(100_000, Duration::from_secs(60)).expect("a flood");
+    let attack = flood::start(lab, bounded, 1).expect("it starts");
+    let more = |packets: u64| {
+        let goal = attack.so_far() + packets;
+        common::until("the flood goes on", || attack.so_far() >= goal);
+    };
+    more(100_000);
+    let killed = weir.kill().expect("it was alive");
+    more(100_000);
+    let weir = killed.restart(lab).expect("it comes back");
+    more(100_000);
+    let sent = attack.stop().expect("it stops");
+    stage.customers().pause().expect("the last answers");
+    let counts = tally::read(lab).expect("counts") - before;
+
+    assert_eq!(counts.others_received, 0, "attack packets that entered the pod, of {}", sent.frames);
+    assert_eq!(counts.customers_dropped(), 0, "customers' packets that were dropped: {counts:?}");
+    // The tables, and the counters in them, outlived the agent: every frame is accounted for.
+    let counters = weir.settled_counters().expect("counters");
+    let dropped = weir::by_reason(&counters, "drop");
+    assert_eq!(dropped.keys().collect::<Vec<_>>(), ["target_deny_list"]);
+    assert_eq!(dropped["target_deny_list"] + counts.attackers_queued_out, sent.frames);
+
+    weir.stop().expect("a graceful end");
+    assert_ne!(programs_on_the_uplink(lab.layout().node.name()), clean, "the kernel goes on without the agent");
+    Weir::detach(lab).expect("it leaves");
+    assert_eq!(programs_on_the_uplink(lab.layout().node.name()), clean, "and leaves nothing");
+    assert!(!Path::new(&lab.dir().join("bpf/weir")).exists());
+    stage.strike().expect("a clean end");
+}
+
+/// What `ip` says of programs on the uplink.
+fn programs_on_the_uplink(node: &str) -> String {
+    let output = Command::new("ip").args(["-n", node, "-d", "link", "show", "up0"]).output().expect("ip");
+    let text = String::from_utf8(output.stdout).expect("text");
+    let about_programs = |word: &&str| word.starts_with("xdp") || word.starts_with("prog");
+    text.split_whitespace().filter(about_programs).collect::<Vec<_>>().join(" ")
+}

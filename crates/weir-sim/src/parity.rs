@@ -1,0 +1,185 @@
+//! Host and kernel side by side: the same packets, the same tables, the same tick, and not one difference.
+//!
+//! The kernel is behind a trait: loading a program needs a crate and rights that this one does not have. What is compared after
+//! each packet is the verdict and, where one was taken, the sample with target, reason, rule, verdict and weight; after every
+//! few packets, all counters and all cells.
+//!
+//! **Time.** The kernel's tick moves on by itself. A packet is bracketed by two readings; where they agree, it was judged at that
+//! tick. Where they do not, each tick in between is tried, and one must explain answer and state. What none explains (the tick
+//! moved in the middle of the program) is settled by taking the kernel's state over, and counted as a re-sync.
+
+mod answer;
+mod report;
+
+use weir_abi::Sample;
+use weir_policy::TableImage;
+use weir_wire::Bytes;
+
+pub use answer::Answer;
+pub use report::{Difference, Report};
+
+use crate::env::{SimEnv, State};
+
+/// Where a program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// XDP.
+    Xdp,
+    /// Traffic control.
+    Tcx,
+}
+
+/// The kernel's side.
+pub trait Kernel {
+    /// What can go wrong on the way to the kernel.
+    type Error: std::error::Error;
+
+    /// The tick now.
+    fn tick(&mut self) -> Result<u64, Self::Error>;
+
+    /// Runs the program on a frame: whether it was dropped, and the samples that came of it.
+    fn run(&mut self, hook: Hook, frame: &[u8]) -> Result<(bool, Vec<Sample>), Self::Error>;
+
+    /// Everything that packets have left behind.
+    fn state(&self) -> State;
+
+    /// Puts tables in force.
+    fn apply(&mut self, image: &TableImage) -> Result<(), Self::Error>;
+}
+
+/// Packets between two comparisons of everything.
+const CHECK_EVERY: usize = 16;
+
+/// Two sides in step.
+pub struct Parity<K> {
+    kernel: K,
+    host: SimEnv,
+    /// The kernel's tick after the last packet.
+    tick: u64,
+    /// The packets since everything was last compared.
+    unchecked: Vec<(Hook, Vec<u8>)>,
+    report: Report,
+}
+
+impl<K: Kernel> Parity<K> {
+    /// Begins with both sides as they are, which must be alike.
+    pub fn new(mut kernel: K, host: SimEnv) -> Result<Self, K::Error> {
+        let tick = kernel.tick()?;
+        let mut parity = Self { kernel, host, tick, unchecked: Vec::new(), report: Report::default() };
+        parity.check();
+        Ok(parity)
+    }
+
+    /// The kernel's tick, as far as it is known.
+    pub fn tick(&self) -> u64 {
+        self.tick
+    }
+
+    /// What was compared so far.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Puts tables in force on both sides.
+    pub fn apply(&mut self, image: &TableImage) -> Result<(), K::Error> {
+        self.check();
+        self.kernel.apply(image)?;
+        // Both sides were made for as many targets.
+        if let Err(e) = self.host.apply(image.clone()) {
+            self.report
+                .differ(Difference { packets: Vec::new(), details: vec![format!("only the kernel takes this: {e}")] });
+        }
+        self.tick = self.kernel.tick()?;
+        Ok(())
+    }
+
+    /// Sends a frame through both sides.
+    pub fn packet(&mut self, hook: Hook, frame: &[u8]) -> Result<(), K::Error> {
+        let before = self.tick;
+        let (dropped, samples) = self.kernel.run(hook, frame)?;
+        let seen = Answer::seen(dropped, &samples);
+        self.tick = self.kernel.tick()?;
+        self.report.packets += 1;
+        self.unchecked.push((hook, frame.to_vec()));
+        if self.tick == before {
+            let expected = self.judge(before, frame);
+            if expected != seen {
+                self.answers_differ(&expected, &seen);
+            } else if self.unchecked.len() >= CHECK_EVERY {
+                self.check();
+            }
+        } else {
+            self.between_ticks(before, frame, &seen);
+        }
+        Ok(())
+    }
+
+    /// Compares everything a last time.
+    pub fn finish(mut self) -> Report {
+        self.check();
+        self.report
+    }
+
+    /// The host's answer at a tick.
+    fn judge(&mut self, tick: u64, frame: &[u8]) -> Answer {
+        self.host.set_tick(tick);
+        let frame = Bytes::new(frame);
+        let outcome = self.host.simulate(&frame);
+        self.report.count(&outcome);
+        Answer::expected(&outcome, &frame)
+    }
+
+    /// The tick moved on around this packet: one of the ticks since must explain what came of it.
+    fn between_ticks(&mut self, before: u64, frame: &[u8], seen: &Answer) {
+        self.report.between_ticks += 1;
+        let (kernel, host) = (self.kernel.state(), self.host.state());
+        let counted = self.report.reasons.clone();
+        let mut expected = None;
+        // A gap of many ticks means that this process was held up, before the packet or behind it.
+        let near_end = self.tick.saturating_sub(2).max(before + 2);
+        for tick in (before..before + 2).chain(near_end..=self.tick) {
+            let answer = self.judge(tick, frame);
+            if answer == *seen && self.host.state() == kernel {
+                self.unchecked.clear();
+                return;
+            }
+            self.host.restore(&host);
+            self.report.reasons.clone_from(&counted);
+            expected.get_or_insert(answer);
+        }
+        // One packet changes one thing of a kind. More is a difference that has nothing to do with the time.
+        if host.widest_difference(&kernel) > 1 {
+            let details =
+                [vec![format!("host: {expected:x?}"), format!("kernel: {seen:x?}")], host.differences(&kernel)];
+            self.report.differ(Difference { packets: std::mem::take(&mut self.unchecked), details: details.concat() });
+        }
+        self.report.resyncs += 1;
+        self.take_over(&kernel);
+    }
+
+    fn answers_differ(&mut self, expected: &Answer, seen: &Answer) {
+        let kernel = self.kernel.state();
+        let mut details = vec![format!("host: {expected:x?}"), format!("kernel: {seen:x?}")];
+        details.extend(self.host.state().differences(&kernel));
+        let last = self.unchecked.pop();
+        self.report.differ(Difference { packets: last.into_iter().collect(), details });
+        self.take_over(&kernel);
+    }
+
+    /// Compares counters and cells.
+    fn check(&mut self) {
+        let kernel = self.kernel.state();
+        let details = self.host.state().differences(&kernel);
+        if !details.is_empty() {
+            self.report.differ(Difference { packets: std::mem::take(&mut self.unchecked), details });
+            self.host.restore(&kernel);
+        }
+        self.unchecked.clear();
+    }
+
+    /// Goes on from the kernel's state, so that one difference does not look like many.
+    fn take_over(&mut self, kernel: &State) {
+        self.host.restore(kernel);
+        self.unchecked.clear();
+    }
+}

@@ -1,0 +1,85 @@
+//! What one side says of one packet, in the form in which both can say it.
+
+use weir_abi::Sample;
+use weir_abi::sample::SAMPLE_BYTES;
+use weir_core::Outcome;
+use weir_wire::Frame;
+
+/// The verdict, and the sample if one was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Dropped.
+    pub dropped: bool,
+    /// The samples: none or one. Time and interface are left out, which only the kernel has.
+    pub samples: Vec<Facts>,
+}
+
+/// What a sample says of a packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Target id.
+    pub target: u16,
+    /// Number of the reason.
+    pub reason: u8,
+    /// Number of the verdict: a would-drop is told from a pass here.
+    pub verdict: u8,
+    /// The rule that decided.
+    pub rule: u32,
+    /// How many packets it stands for.
+    pub weight: u32,
+    /// Length of the frame.
+    pub length: u32,
+    /// How many bytes of the frame it carries.
+    pub captured: u16,
+    /// The bytes, zeros behind them.
+    pub bytes: [u8; SAMPLE_BYTES],
+}
+
+impl Answer {
+    /// The kernel's.
+    pub fn seen(dropped: bool, samples: &[Sample]) -> Self {
+        let facts = |s: &Sample| Facts {
+            target: s.target,
+            reason: s.reason,
+            verdict: s.verdict,
+            rule: s.rule,
+            weight: s.weight,
+            length: s.length,
+            captured: s.captured,
+            bytes: s.bytes,
+        };
+        Self { dropped, samples: samples.iter().map(facts).collect() }
+    }
+
+    /// The host's, with the sample that the kernel would take.
+    pub fn expected<F: Frame>(outcome: &Outcome, frame: &F) -> Self {
+        let facts = || {
+            let (bytes, captured) = head(frame);
+            Facts {
+                target: outcome.target as u16,
+                reason: outcome.number,
+                verdict: outcome.verdict() as u8,
+                rule: outcome.rule,
+                weight: outcome.sample_weight,
+                length: frame.len() as u32,
+                captured,
+                bytes,
+            }
+        };
+        let samples = (outcome.sample_weight != 0).then(facts);
+        Self { dropped: outcome.drop, samples: samples.into_iter().collect() }
+    }
+}
+
+/// The head of a frame as samples have it: whole words of eight bytes, as far as they go.
+fn head<F: Frame>(frame: &F) -> ([u8; SAMPLE_BYTES], u16) {
+    let mut bytes = [0; SAMPLE_BYTES];
+    let mut captured = 0;
+    for (at, place) in (0..).step_by(8).zip(bytes.chunks_exact_mut(8)) {
+        if let Some(word) = frame.bytes::<8>(at) {
+            place.copy_from_slice(&word);
+            captured = at as u16 + 8;
+        }
+    }
+    (bytes, captured)
+}

@@ -1,0 +1,158 @@
+//! The kernel's side of the comparison: the loaded object, its tables, counters, cells and samples.
+
+use std::error::Error;
+use std::io::{self, ErrorKind};
+
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
+use weir_abi::counters::REASON_SLOTS;
+use weir_abi::{Config, Counter, Reason, Sample};
+use weir_datapath::{Cells, Counters, DatapathError, Object, Samples, Sizes, Tables};
+use weir_policy::TableImage;
+use weir_sim::env::{State, fragment_words, source_words, target_words};
+use weir_sim::parity::{Hook, Kernel};
+
+use crate::traffic::rich::TARGETS;
+use crate::{LINES, SLOTS};
+
+/// `XDP_DROP`, `XDP_PASS` (linux/bpf.h), `TC_ACT_SHOT`, `TC_ACT_UNSPEC` (linux/pkt_cls.h).
+const XDP: [u32; 2] = [1, 2];
+const TCX: [u32; 2] = [2, u32::MAX];
+
+/// Whether a test run takes such a frame: it wants a link header, and for socket buffers something behind it, which has to be a
+/// whole fixed header where the EtherType says IP (net/bpf/test_run.c). Real packets come shorter; XDP judges them.
+pub fn takes(hook: Hook, frame: &[u8]) -> bool {
+    let least = match (hook, frame.get(12..14)) {
+        (Hook::Tcx, Some([0x08, 0x00])) => 14 + 20,
+        (Hook::Tcx, Some([0x86, 0xdd])) => 14 + 40,
+        (Hook::Tcx, _) => 15,
+        (Hook::Xdp, _) => 14,
+    };
+    frame.len() >= least
+}
+
+/// The program in the kernel.
+pub struct LoadedKernel {
+    object: Object,
+    tables: Tables,
+    counters: Counters,
+    cells: Cells,
+    samples: Samples,
+}
+
+impl LoadedKernel {
+    /// Loads the program into maps of its own; nothing where that is not permitted.
+    pub fn load(test: &str, seed: u64) -> Option<Self> {
+        stay_on_one_cpu();
+        let cpus = Sizes::for_machine().cpus;
+        let sizes =
+            Sizes { targets: TARGETS, source_lines: LINES, fragment_slots: SLOTS, parts: 4096, prefixes: 4096, cpus };
+        match Self::with(&sizes) {
+            Ok(kernel) => {
+                kernel.tables.initialise().expect("a random seed");
+                kernel.tables.configure(|c| {
+                    c.seed = [seed, seed.rotate_left(29) ^ 0x1234_5678_9abc_def0];
+                    c.sample_pass_mask = 0;
+                    c.sample_drop_mask = 0;
+                    c.samples_per_tick = u32::MAX;
+                    c.fragment_timeout = 1;
+                });
+                Some(kernel)
+            }
+            Err(e) if is_forbidden(&e) => {
+                eprintln!("SKIPPED: {test}: {e}");
+                None
+            }
+            Err(e) => panic!("{e}"),
+        }
+    }
+
+    fn with(sizes: &Sizes) -> Result<Self, DatapathError> {
+        let mut object = Object::load(sizes, None)?;
+        let tables = Tables::new(&object, sizes, TableImage::empty())?;
+        let (counters, cells) = (Counters::new(&object, sizes)?, Cells::new(&object, sizes)?);
+        let samples = Samples::new(object.take_samples()?);
+        Ok(Self { object, tables, counters, cells, samples })
+    }
+
+    /// The configuration block.
+    pub fn config(&self) -> Config {
+        self.tables.config()
+    }
+
+    /// Changes the configuration block.
+    pub fn configure(&self, change: impl FnOnce(&mut Config)) {
+        self.tables.configure(change);
+    }
+
+    /// Puts the first tables in force.
+    pub fn apply_first(&mut self, image: &TableImage) {
+        self.tables.apply(image).unwrap_or_else(|e| panic!("{e}"));
+    }
+
+    /// The tick before anything was compared.
+    pub fn now(&mut self) -> u64 {
+        self.object.tick().unwrap_or_else(|e| panic!("{e}"))
+    }
+}
+
+impl Kernel for LoadedKernel {
+    type Error = DatapathError;
+
+    fn tick(&mut self) -> Result<u64, DatapathError> {
+        self.object.tick()
+    }
+
+    fn run(&mut self, hook: Hook, frame: &[u8]) -> Result<(bool, Vec<Sample>), DatapathError> {
+        let (run, [drop, pass]) = match hook {
+            Hook::Xdp => (self.object.run_xdp(frame, 1)?, XDP),
+            Hook::Tcx => (self.object.run_tcx(frame, 1)?, TCX),
+        };
+        assert!(run.returned == drop || run.returned == pass, "{hook:?} returned {}", run.returned);
+        let mut samples = Vec::new();
+        self.samples.drain(&mut samples);
+        Ok((run.returned == drop, samples))
+    }
+
+    fn state(&self) -> State {
+        let rows = (0..TARGETS).flat_map(|t| [(t, false), (t, true)]);
+        let row = |(target, would)| {
+            let reason = move |n| Reason::from_number(n as u8);
+            (0..REASON_SLOTS)
+                .map(move |n| reason(n).map_or(Counter::default(), |r| self.counters.one(target, would, r)))
+        };
+        let lines = 0..LINES as usize;
+        State {
+            counters: rows.flat_map(row).collect(),
+            features: (0..TARGETS).flat_map(|t| self.counters.feature_slots(t)).collect(),
+            rules: self.counters.rules().to_vec(),
+            sources: lines.clone().map(|i| source_words(&self.cells.sources.get(i))).collect(),
+            source_prefixes: lines.map(|i| source_words(&self.cells.source_prefixes.get(i))).collect(),
+            targets: (0..TARGETS as usize).map(|i| target_words(&self.cells.targets.get(i))).collect(),
+            fragments: (0..SLOTS as usize).map(|i| fragment_words(&self.cells.fragments.get(i))).collect(),
+        }
+    }
+
+    fn apply(&mut self, image: &TableImage) -> Result<(), DatapathError> {
+        self.tables.apply(image).map(|_| ())
+    }
+}
+
+/// Test runs take place on the CPU that asks for them, and packets are counted by CPU: which are sampled depends on it.
+fn stay_on_one_cpu() {
+    let mut one = CpuSet::new();
+    one.set(0).expect("there is a CPU 0");
+    sched_setaffinity(Pid::from_raw(0), &one).expect("a thread may choose among its CPUs");
+}
+
+/// Whether loading failed for want of rights, or because no kernel object was built in.
+fn is_forbidden(e: &DatapathError) -> bool {
+    let mut next: Option<&dyn Error> = Some(e);
+    while let Some(e) = next {
+        if e.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == ErrorKind::PermissionDenied) {
+            return true;
+        }
+        next = e.source();
+    }
+    matches!(e, DatapathError::NoObject)
+}

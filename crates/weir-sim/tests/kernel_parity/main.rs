@@ -1,0 +1,61 @@
+//! The kernel program and the host build of the same source, packet by packet (`BPF_PROG_TEST_RUN`): zero differences.
+//!
+//! The short run is a part of every test run; `WEIR_LONG=1` sends more than a million generated packets.
+
+#[path = "../common/corpus.rs"]
+mod corpus;
+#[path = "../../../weir-wire/tests/packets/mod.rs"]
+mod golden;
+#[path = "../common/traffic/mod.rs"]
+mod traffic;
+
+mod captures;
+mod generated;
+mod kernel;
+mod sampling;
+mod sequences;
+
+use weir_policy::TableImage;
+use weir_sim::env::{SimEnv, Sizes};
+use weir_sim::parity::{Parity, Report};
+
+use kernel::LoadedKernel;
+
+/// Few lines and slots, so that packets meet in them.
+const LINES: u32 = 256;
+const SLOTS: u32 = 64;
+
+/// Both sides with one image in force, every packet sampled; nothing where the kernel may not be used: then it says so.
+fn both(test: &str, seed: u64, image: &TableImage) -> Option<Parity<LoadedKernel>> {
+    let mut kernel = LoadedKernel::load(test, seed)?;
+    kernel.apply_first(image);
+    let sizes = Sizes {
+        targets: traffic::rich::TARGETS,
+        source_lines: LINES,
+        fragment_slots: SLOTS,
+        cpus: 1,
+        seed: kernel.config().seed,
+    };
+    let mut host = SimEnv::new(image.clone(), &sizes).expect("both sides have as many targets");
+    let of_kernel = kernel.config();
+    host.configure(|c| {
+        c.sample_pass_mask = of_kernel.sample_pass_mask;
+        c.sample_drop_mask = of_kernel.sample_drop_mask;
+        c.fragment_timeout = of_kernel.fragment_timeout;
+    });
+    Some(Parity::new(kernel, host).unwrap_or_else(|e| panic!("{e}")))
+}
+
+/// What must be true of every comparison.
+#[track_caller]
+fn alike(report: &Report) {
+    println!("{report}");
+    assert_eq!(report.differences, 0, "host and kernel differ:\n{report}");
+    let seldom = report.resyncs * 100 <= report.packets;
+    assert!(seldom, "{} re-syncs in {} packets", report.resyncs, report.packets);
+}
+
+/// Whether the long run was asked for.
+fn long() -> bool {
+    std::env::var_os("WEIR_LONG").is_some_and(|value| value == "1")
+}
