@@ -21,10 +21,10 @@ pub fn check(policy: &TargetPolicy, p: &Packet, src: Addr, dst: Addr) -> Option<
     }
     match p.transport {
         Transport::Tcp => {
-            if policy.has(flag::TCP_FLAGS) {
-                if let Some(reason) = tcp_flags(p.tcp_flags) {
-                    return Some(reason);
-                }
+            if policy.has(flag::TCP_FLAGS)
+                && let Some(reason) = tcp_flags(p.tcp_flags)
+            {
+                return Some(reason);
             }
             port_zero(policy, p)
         }

@@ -44,10 +44,11 @@ pub fn check<F: Frame, E: Env>(frame: &F, env: &E, policy: &TargetPolicy, target
             number = check_line(frame, env, line, h, &policy.prefix, load, Reason::PrefixPackets as u8);
         }
     }
-    if number == GO_ON && policy.target.any() {
-        if let Some(cells) = env.target_cells(target) {
-            number = frame.blur(check_target(env, cells, &policy.target, load));
-        }
+    if number == GO_ON
+        && policy.target.any()
+        && let Some(cells) = env.target_cells(target)
+    {
+        number = frame.blur(check_target(env, cells, &policy.target, load));
     }
     number
 }
@@ -144,7 +145,7 @@ fn check_line<F: Frame, E: Env>(
 /// What a frame costs in cell units; never nothing.
 #[inline(always)]
 fn byte_cost(limit: &Limit, bytes: u32) -> u64 {
-    (bytes as u64 * limit.cost >> BYTE_COST_SHIFT) + 1
+    ((bytes as u64 * limit.cost) >> BYTE_COST_SHIFT) + 1
 }
 
 /// Sets the cells that lie in the past to now, once in an epoch, so that no wrap of the clock makes them look ahead. A line that

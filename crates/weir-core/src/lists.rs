@@ -51,10 +51,10 @@ fn node4<E: Env>(env: &E, src: Addr, wide_lens: u32) -> Listed {
             state = State::from_bits(part.states[(low >> 5) as usize & 7] >> ((low & 31) * 2));
             // Bit `len - 24` of the block; bits 24 and up of `timed` stand for the same lengths. Length 32 has its own test.
             timed |= (part.timed_lens & 0xff) << 24;
-            if part.timed_lens >> 8 & 1 != 0 {
-                if let Some(entry) = live(env, LIST_NODE, src, 128) {
-                    return listed(&entry, LIST_NODE);
-                }
+            if part.timed_lens >> 8 & 1 != 0
+                && let Some(entry) = live(env, LIST_NODE, src, 128)
+            {
+                return listed(&entry, LIST_NODE);
             }
         }
     }
@@ -62,10 +62,10 @@ fn node4<E: Env>(env: &E, src: Addr, wide_lens: u32) -> Listed {
         let mut step = 0;
         while step < 32 {
             let len = 31 - step;
-            if timed >> len & 1 != 0 {
-                if let Some(entry) = live(env, LIST_NODE, src, 96 + len as u8) {
-                    return listed(&entry, LIST_NODE);
-                }
+            if timed >> len & 1 != 0
+                && let Some(entry) = live(env, LIST_NODE, src, 96 + len as u8)
+            {
+                return listed(&entry, LIST_NODE);
             }
             step += 1;
         }

@@ -70,32 +70,30 @@ fn transport<F: Frame>(frame: &F, p: &Packet, with_layout: bool, v: &mut Vector)
     if payload == 0 {
         facts |= l4_fact::PAYLOAD_EMPTY;
     }
-    if matches!(p.transport, Transport::Tcp) {
-        if let Some(h) = frame.bytes::<{ tcp::HEADER }>(p.l4) {
-            v[field::WINDOW] = h[14];
-            v[field::WINDOW + 1] = h[15];
-            v[field::DATA_OFFSET] = h[12] >> 4;
-            if h[6] | h[7] == 0 {
-                facts |= l4_fact::SEQ_LOW_ZERO;
-            }
-            if h[8] | h[9] | h[10] | h[11] == 0 {
-                facts |= l4_fact::ACK_ZERO;
-            }
-            if with_layout {
-                if let Some(layout) = tcp::layout(frame, p.l4, h[12] >> 4) {
-                    v[field::OPTION_LAYOUT] = layout;
-                }
-            }
+    if matches!(p.transport, Transport::Tcp)
+        && let Some(h) = frame.bytes::<{ tcp::HEADER }>(p.l4)
+    {
+        v[field::WINDOW] = h[14];
+        v[field::WINDOW + 1] = h[15];
+        v[field::DATA_OFFSET] = h[12] >> 4;
+        if h[6] | h[7] == 0 {
+            facts |= l4_fact::SEQ_LOW_ZERO;
+        }
+        if h[8] | h[9] | h[10] | h[11] == 0 {
+            facts |= l4_fact::ACK_ZERO;
+        }
+        if with_layout && let Some(layout) = tcp::layout(frame, p.l4, h[12] >> 4) {
+            v[field::OPTION_LAYOUT] = layout;
         }
     }
-    if payload >= 8 {
-        if let Some(b) = frame.bytes::<8>(p.payload) {
-            facts |= l4_fact::PAYLOAD_8;
-            let mut i = 0;
-            while i < 8 {
-                v[field::PAYLOAD + i] = b[i];
-                i += 1;
-            }
+    if payload >= 8
+        && let Some(b) = frame.bytes::<8>(p.payload)
+    {
+        facts |= l4_fact::PAYLOAD_8;
+        let mut i = 0;
+        while i < 8 {
+            v[field::PAYLOAD + i] = b[i];
+            i += 1;
         }
     }
     facts

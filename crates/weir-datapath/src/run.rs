@@ -47,8 +47,5 @@ impl Object {
 }
 
 fn options(frame: &[u8], repeat: u32) -> TestRunOptions<'_> {
-    let mut options = TestRunOptions::default();
-    options.data_in = Some(frame);
-    options.repeat = repeat.max(1);
-    options
+    TestRunOptions { data_in: Some(frame), repeat: repeat.max(1), ..TestRunOptions::default() }
 }

@@ -11,7 +11,7 @@
 mod answer;
 mod report;
 
-use weir_abi::Sample;
+use weir_abi::{Config, Sample};
 use weir_policy::TableImage;
 use weir_wire::Bytes;
 
@@ -45,6 +45,12 @@ pub trait Kernel {
 
     /// Puts tables in force.
     fn apply(&mut self, image: &TableImage) -> Result<(), Self::Error>;
+
+    /// Changes the configuration block.
+    fn configure(&mut self, change: &dyn Fn(&mut Config));
+
+    /// Sets all cells to what a state says; counters stay.
+    fn set_cells(&mut self, state: &State);
 }
 
 /// Packets between two comparisons of everything.
@@ -91,6 +97,23 @@ impl<K: Kernel> Parity<K> {
         }
         self.tick = self.kernel.tick()?;
         Ok(())
+    }
+
+    /// Changes the configuration block on both sides.
+    pub fn configure(&mut self, change: impl Fn(&mut Config)) {
+        self.check();
+        self.kernel.configure(&change);
+        self.host.configure(change);
+    }
+
+    /// Changes the cells of both sides: to what only a long time would make of them.
+    pub fn meddle(&mut self, change: impl FnOnce(&mut State)) {
+        self.check();
+        let mut state = self.kernel.state();
+        change(&mut state);
+        self.kernel.set_cells(&state);
+        self.host.restore(&state);
+        self.check();
     }
 
     /// Sends a frame through both sides.

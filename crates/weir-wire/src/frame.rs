@@ -39,28 +39,19 @@ pub trait Frame {
     /// One byte.
     #[inline(always)]
     fn u8(&self, off: usize) -> Option<u8> {
-        match self.bytes::<1>(off) {
-            Some([b]) => Some(b),
-            None => None,
-        }
+        self.bytes::<1>(off).map(|[b]| b)
     }
 
     /// A big-endian 16-bit number.
     #[inline(always)]
     fn be16(&self, off: usize) -> Option<u16> {
-        match self.bytes::<2>(off) {
-            Some(b) => Some(u16::from_be_bytes(b)),
-            None => None,
-        }
+        self.bytes::<2>(off).map(u16::from_be_bytes)
     }
 
     /// A big-endian 32-bit number.
     #[inline(always)]
     fn be32(&self, off: usize) -> Option<u32> {
-        match self.bytes::<4>(off) {
-            Some(b) => Some(u32::from_be_bytes(b)),
-            None => None,
-        }
+        self.bytes::<4>(off).map(u32::from_be_bytes)
     }
 }
 

@@ -153,8 +153,5 @@ pub fn layout<F: Frame>(frame: &F, off: usize, data_offset: u8) -> Option<u8> {
     if data_offset <= 5 {
         return Some(0);
     }
-    match options(frame, off, data_offset) {
-        Some(o) => Some(o.layout),
-        None => None,
-    }
+    options(frame, off, data_offset).map(|o| o.layout)
 }

@@ -16,27 +16,27 @@ use super::{Error, LabInterface};
 /// An entry that counts as a source address.
 const SOURCE: u64 = 1;
 
-/// Which of its objects.
+/// Which of its objects. They are named after what becomes of everything that is not listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Variant {
     /// Drops listed addresses, passes others; looks at IP addresses only.
-    DenyIp,
+    DropListedIp,
     /// Drops what is listed, passes others; looks at MAC addresses, IP addresses and ports.
-    DenyAll,
+    DropListedAll,
     /// Passes listed addresses, drops others; looks at IP addresses only.
-    AllowIp,
+    PassListedIp,
     /// Passes what is listed, drops others; looks at everything.
-    AllowAll,
+    PassListedAll,
 }
 
 impl Variant {
     /// The name of the program, and of its object without the ending.
     pub fn name(self) -> &'static str {
         match self {
-            Variant::DenyIp => "xdpfilt_dny_ip",
-            Variant::DenyAll => "xdpfilt_dny_all",
-            Variant::AllowIp => "xdpfilt_alw_ip",
-            Variant::AllowAll => "xdpfilt_alw_all",
+            Variant::DropListedIp => "xdpfilt_alw_ip",
+            Variant::DropListedAll => "xdpfilt_alw_all",
+            Variant::PassListedIp => "xdpfilt_dny_ip",
+            Variant::PassListedAll => "xdpfilt_dny_all",
         }
     }
 

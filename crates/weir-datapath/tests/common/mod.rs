@@ -8,6 +8,7 @@ pub mod frames;
 pub mod netns;
 pub mod pins;
 pub mod policy;
+pub mod random;
 pub mod receiver;
 pub mod sender;
 pub mod system;

@@ -127,7 +127,7 @@ impl Counts {
 
     fn sum<'a>(&'a self, element: impl Fn(u32) -> Option<&'a Pair>) -> Counter {
         let mut sum = Counter::default();
-        for counter in (0..self.cpus).filter_map(|cpu| element(cpu)).map(Pair::get) {
+        for counter in (0..self.cpus).filter_map(element).map(Pair::get) {
             sum.packets += counter.packets;
             sum.bytes += counter.bytes;
         }

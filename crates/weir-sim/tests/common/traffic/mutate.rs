@@ -14,7 +14,7 @@ pub fn once(rng: &mut Rng, frame: &mut Vec<u8>, other: &[u8]) {
     let length = frame.len() as u64;
     // Headers are where it matters.
     let near = rng.below(length.min(96)) as usize;
-    match rng.below(9) {
+    match rng.below(10) {
         0 => frame[near] ^= 1 << rng.below(8),
         1 => frame[near] = rng.pick(&EDGES),
         2 => frame[near] = rng.byte(),
@@ -41,6 +41,15 @@ pub fn once(rng: &mut Rng, frame: &mut Vec<u8>, other: &[u8]) {
         7 => {
             let (start, count) = (near, 1 + rng.below(8) as usize);
             frame.drain(start..(start + count).min(frame.len()));
+        }
+        // A jumbo frame, or what offload made of many.
+        8 => {
+            let most = if rng.one_in(8) { 70_000 } else { 6_000 };
+            let longer = frame.len() + rng.below(most) as usize;
+            frame.resize(longer, 0x77);
+            if let Some(total) = frame.get_mut(16..20).filter(|_| rng.one_in(2)) {
+                total.fill(0);
+            }
         }
         _ => {
             let count = 1 + rng.below(8) as usize;

@@ -2,6 +2,7 @@
 //! ports, every hygiene filter, rules on every field, limits of every dimension and level, enforcing and observing targets.
 #![allow(dead_code, reason = "every test binary uses a part")]
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use weir_policy::limits::Rate;
@@ -218,6 +219,32 @@ pub fn policy(now: u64) -> Policy {
         let id = policy.names.intern(&format!("rule {i}"));
         let reach = if i % 5 == 4 { Reach::Targets(vec!["game".into(), "bare".into()]) } else { Reach::All };
         policy.rules.push(Rule { id, matches: text.parse().expect("a rule"), mode, reach });
+    }
+    policy
+}
+
+/// The same for other traffic: its destinations take the targets' places in turn, some of its sources are listed.
+pub fn policy_for(now: u64, destinations: &[Endpoint], sources: &[IpAddr]) -> Policy {
+    let mut policy = policy(now);
+    for (i, endpoint) in destinations.iter().enumerate() {
+        let at = i % policy.targets.len();
+        let whole = Endpoint { port: 0, proto: 0, ..*endpoint };
+        policy.targets[at].endpoints.push(if i % 3 == 2 { *endpoint } else { whole });
+    }
+    let office = policy.sets.intern("office");
+    for (i, &source) in sources.iter().enumerate() {
+        let around = |v4, v6| if source.is_ipv4() { v4 } else { v6 };
+        let net = |len| ipnet::IpNet::new(source, len).expect("a length");
+        let ticks = now + 20 + 15 * i as u64;
+        let id = policy.names.intern(&format!("source {i}"));
+        policy.lists.push(match i % 9 {
+            0 => ListEntry::new(net(around(32, 128)), Verdict::Deny, id).until(ticks),
+            1 => ListEntry::new(net(around(24, 64)), Verdict::Allow, id).until(ticks),
+            2 => ListEntry::new(net(around(28, 60)), Verdict::Deny, id),
+            3 => ListEntry::new(net(around(32, 128)), Verdict::NeverBlock, id),
+            4 => ListEntry::new(net(around(20, 48)), Verdict::Deny, id).in_set(office),
+            _ => continue,
+        });
     }
     policy
 }
