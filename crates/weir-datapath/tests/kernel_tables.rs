@@ -207,7 +207,10 @@ fn a_million_ipv4_prefixes_load_while_packets_run() {
         assert_eq!(object.run_xdp(&packet(addr), 1).unwrap().returned, XDP_DROP);
     }
     times.sort_unstable();
-    println!("one block among a million: half within {:?}, 99 % within {:?}, the slowest {:?}", times[100], times[198], times[199]);
+    println!(
+        "one block among a million: half within {:?}, 99 % within {:?}, the slowest {:?}",
+        times[100], times[198], times[199]
+    );
     assert!(times[100] < Duration::from_millis(10));
 
     // And nothing of it is there afterwards, again while packets run.

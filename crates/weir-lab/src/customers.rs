@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use tokio::task::LocalSet;
 
-use book::{Book, Kind};
-pub use book::{Failure, Figures, KindFigures, Totals};
+use book::Book;
+use figures::Kind;
+pub use figures::{Failure, Figures, KindFigures, Totals};
 use request::Asker;
 
 use crate::cpu::{self, Rank};

@@ -41,9 +41,10 @@ pub fn of_prefixes(prefixes: &[(PrefixKey, PrefixEntry)]) -> Vec<Vec<(PrefixKey,
 /// The innermost prefix is left: the one around it is at least one higher.
 fn close(around: &mut Vec<usize>, heights: &mut [u32]) {
     if let Some(inner) = around.pop()
-        && let Some(&outer) = around.last() {
-            heights[outer] = heights[outer].max(heights[inner] + 1);
-        }
+        && let Some(&outer) = around.last()
+    {
+        heights[outer] = heights[outer].max(heights[inner] + 1);
+    }
 }
 
 fn holds(outer: &PrefixKey, inner: &PrefixKey) -> bool {

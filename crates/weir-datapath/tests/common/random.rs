@@ -66,7 +66,11 @@ pub fn nested(random: &mut Random, now: u64) -> Vec<ListEntry> {
 
 fn nested_prefix(random: &mut Random) -> Prefix {
     let address = nested_address(random);
-    let len = if address.is_v4() { *random.pick(&[104, 112, 118, 120, 121, 124, 126, 127, 128]) } else { *random.pick(&[20, 28, 32, 48, 56, 64, 96, 127, 128]) };
+    let len = if address.is_v4() {
+        *random.pick(&[104, 112, 118, 120, 121, 124, 126, 127, 128])
+    } else {
+        *random.pick(&[20, 28, 32, 48, 56, 64, 96, 127, 128])
+    };
     Prefix::new(address, len).expect("at most 128")
 }
 

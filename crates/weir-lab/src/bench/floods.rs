@@ -90,8 +90,8 @@ pub fn one_source_v4(bench: &Bench, sender: &mut Sender, nodes: &Nodes, seeds: &
     grid.weir(nodes, [LISTS[0], LISTS[1], ""], Setting::FLOOD);
     kernel(&mut grid, false);
     for (id, about, variant) in [
-        ("xdp_filter_deny_ip", "xdp-filter, deny by IP, the source listed", Variant::DenyIp),
-        ("xdp_filter_deny_all", "xdp-filter, all features, the source listed", Variant::DenyAll),
+        ("xdp_filter_ip", "xdp-filter, deny by IP, the source listed", Variant::DropListedIp),
+        ("xdp_filter_all", "xdp-filter, all features, the source listed", Variant::DropListedAll),
     ] {
         filter(&mut grid, id, about, variant, Some(ONE_V4));
     }
@@ -106,8 +106,8 @@ pub fn random_source_v4(bench: &Bench, sender: &mut Sender, nodes: &Nodes, seeds
     grid.weir(nodes, LISTS, Setting::FLOOD);
     kernel(&mut grid, false);
     for (id, about, variant) in [
-        ("xdp_filter_allow_ip", "xdp-filter, allow by IP, all else dropped", Variant::AllowIp),
-        ("xdp_filter_allow_all", "xdp-filter, all features, allow, all else dropped", Variant::AllowAll),
+        ("xdp_filter_ip", "xdp-filter, allow by IP, all else dropped", Variant::PassListedIp),
+        ("xdp_filter_all", "xdp-filter, allow with all features, all else dropped", Variant::PassListedAll),
     ] {
         filter(&mut grid, id, about, variant, None);
     }
@@ -119,8 +119,8 @@ pub fn random_source_v4(bench: &Bench, sender: &mut Sender, nodes: &Nodes, seeds
 pub fn v6(bench: &Bench, sender: &mut Sender, nodes: &Nodes) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (flood, source, variant, listed) in [
-        ("one_source", Source::one(ONE_V6), Variant::DenyIp, Some(ONE_V6)),
-        ("random_source", frames::everywhere_v6(), Variant::AllowIp, None),
+        ("one_source", Source::one(ONE_V6), Variant::DropListedIp, Some(ONE_V6)),
+        ("random_source", frames::everywhere_v6(), Variant::PassListedIp, None),
     ] {
         let mut grid = Grid::new(bench, flood, "_v6");
         grid.add("bare", "bare XDP_DROP", || Ok(Bare::load()?));

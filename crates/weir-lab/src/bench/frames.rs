@@ -40,11 +40,6 @@ pub fn everywhere_v6() -> Source {
     Source::V6 { prefix: Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), length: 3 }
 }
 
-/// All of 2a00::/12, one registry's addresses.
-pub fn registry_v6() -> Source {
-    Source::V6 { prefix: Ipv6Addr::new(0x2a00, 0, 0, 0, 0, 0, 0, 0), length: 12 }
-}
-
 /// A SYN without options.
 pub fn syn(source: IpAddr) -> Result<Vec<u8>> {
     Ok(flood(Source::one(source)).image()?)

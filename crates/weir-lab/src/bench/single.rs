@@ -268,12 +268,12 @@ fn peers(bench: &Bench, list: &[Parsed], seed: Option<&Rc<RefCell<Seed>>>) -> Re
         Case::new(
             DENY_IP,
             "xdp-filter, deny by IP, listed host, dropped",
-            filter(Variant::DenyIp, Some(part), denied, true),
+            filter(Variant::DropListedIp, Some(part), denied, true),
         ),
         Case::new(
             ALL_PASS,
             "xdp-filter, all features, passes",
-            filter(Variant::DenyAll, Some(part), clean.clone(), false),
+            filter(Variant::DropListedAll, Some(part), clean.clone(), false),
         ),
     ];
     if let Some(seed) = seed {

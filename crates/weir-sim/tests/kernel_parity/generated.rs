@@ -2,16 +2,13 @@
 
 use weir_sim::parity::{Hook, Report};
 
-use crate::kernel::takes;
+use crate::kernel::{longest, takes};
 use crate::traffic::generate::Generator;
 use crate::traffic::rich::{image, variants};
 use crate::traffic::rng::Rng;
 use crate::{alike, both, golden, long};
 
-/// The largest frame of one buffer in a test run: a page less the room that XDP wants before and behind it.
-const LONGEST: usize = 3520;
-
-fn seeds() -> Vec<Vec<u8>> {
+pub fn seeds() -> Vec<Vec<u8>> {
     golden::all().into_iter().map(|(_, frame)| frame).collect()
 }
 
@@ -20,7 +17,7 @@ fn run(test: &str, hook: Hook, packets: u64) -> Option<Report> {
     let seed = 0x5eed + packets;
     let hz = weir_datapath::clock::tick_hz();
     let mut parity = both(test, seed, &weir_policy::TableImage::empty())?;
-    let mut generator = Generator::new(seed, LONGEST, seeds());
+    let mut generator = Generator::new(seed, longest(hook), seeds());
     let mut rng = Rng(seed ^ 1);
     let mut in_force = weir_policy::TableImage::empty();
     let mut sent = 0;

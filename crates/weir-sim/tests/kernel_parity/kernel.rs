@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 use weir_abi::counters::REASON_SLOTS;
-use weir_abi::{Config, Counter, Reason, Sample};
+use weir_abi::{Cell32, Cell64, Config, Counter, FragmentSlot, Reason, Sample, SourceLine, TargetCells};
 use weir_datapath::{Cells, Counters, DatapathError, Object, Samples, Sizes, Tables};
 use weir_policy::TableImage;
 use weir_sim::env::{State, fragment_words, source_words, target_words};
@@ -18,6 +18,15 @@ use crate::{LINES, SLOTS};
 /// `XDP_DROP`, `XDP_PASS` (linux/bpf.h), `TC_ACT_SHOT`, `TC_ACT_UNSPEC` (linux/pkt_cls.h).
 const XDP: [u32; 2] = [1, 2];
 const TCX: [u32; 2] = [2, u32::MAX];
+
+/// The longest frame that a test run takes: a page less the room before and behind it, or, at XDP, buffers of a page beside the
+/// first one.
+pub const fn longest(hook: Hook) -> usize {
+    match hook {
+        Hook::Xdp => 73_152,
+        Hook::Tcx => 3_712,
+    }
+}
 
 /// Whether a test run takes such a frame: it wants a link header, and for socket buffers something behind it, which has to be a
 /// whole fixed header where the EtherType says IP (net/bpf/test_run.c). Real packets come shorter; XDP judges them.
@@ -80,19 +89,9 @@ impl LoadedKernel {
         self.tables.config()
     }
 
-    /// Changes the configuration block.
-    pub fn configure(&self, change: impl FnOnce(&mut Config)) {
-        self.tables.configure(change);
-    }
-
     /// Puts the first tables in force.
     pub fn apply_first(&mut self, image: &TableImage) {
         self.tables.apply(image).unwrap_or_else(|e| panic!("{e}"));
-    }
-
-    /// The tick before anything was compared.
-    pub fn now(&mut self) -> u64 {
-        self.object.tick().unwrap_or_else(|e| panic!("{e}"))
     }
 }
 
@@ -136,6 +135,35 @@ impl Kernel for LoadedKernel {
     fn apply(&mut self, image: &TableImage) -> Result<(), DatapathError> {
         self.tables.apply(image).map(|_| ())
     }
+
+    fn configure(&mut self, change: &dyn Fn(&mut Config)) {
+        self.tables.configure(change);
+    }
+
+    fn set_cells(&mut self, state: &State) {
+        for (i, words) in state.sources.iter().enumerate() {
+            self.cells.sources.set(i, line(words));
+        }
+        for (i, words) in state.source_prefixes.iter().enumerate() {
+            self.cells.source_prefixes.set(i, line(words));
+        }
+        for (i, words) in state.targets.iter().enumerate() {
+            let [packets, bytes, syns, fragments] = words.map(Cell64::new);
+            let reserved = std::array::from_fn(|_| Cell64::default());
+            self.cells.targets.set(i, TargetCells { packets, bytes, syns, fragments, reserved });
+        }
+        for (i, words) in state.fragments.iter().enumerate() {
+            let [decided, shape, last] = words.map(Cell64::new);
+            self.cells.fragments.set(i, FragmentSlot { decided, shape, last, reserved: Cell64::default() });
+        }
+    }
+}
+
+/// A source line from its words, see [`source_words`].
+fn line(words: &[u32; 32]) -> SourceLine {
+    let eight = |from: usize| std::array::from_fn(|i| Cell32::new(words[from + i]));
+    let known = std::array::from_fn(|i| Cell32::new(words[9 + i]));
+    SourceLine { packets: eight(0), epoch: Cell32::new(words[8]), known, syns: eight(16), bytes: eight(24) }
 }
 
 /// Test runs take place on the CPU that asks for them, and packets are counted by CPU: which are sampled depends on it.

@@ -82,7 +82,7 @@ impl Pair {
         match (self.src, self.dst) {
             (IpAddr::V4(src), IpAddr::V4(dst)) => {
                 let piece = piece.unwrap_or(Piece { id: 0x1234, ..Piece::default() });
-                let field = piece.offset / 8 | u16::from(piece.more) << 13;
+                let field = (piece.offset / 8) | (u16::from(piece.more) << 13);
                 let mut h = vec![0x45, 0];
                 h.extend((20 + body.len() as u16).to_be_bytes());
                 h.extend((piece.id as u16).to_be_bytes());
