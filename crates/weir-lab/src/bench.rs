@@ -136,6 +136,7 @@ impl Bench<'_> {
         rows.extend(floods::v6(self, &mut sender, &nodes)?);
         rows.extend(floods::passing(self, &mut sender, &nodes)?);
         rows.extend(floods::breakdown(self, &mut sender, &nodes)?);
+        rows.extend(floods::hard(self, &mut sender, &nodes[2])?);
         // Its place on the loopback interface is needed.
         drop(sender);
         rows.extend(limiter::run(self, &nodes[0])?);

@@ -38,6 +38,8 @@ pub struct Report {
     pub goodput_unprotected: Option<f64>,
     /// The same over the goodput without a flood.
     pub goodput_unprotected_ratio: Option<f64>,
+    /// Packets a second that they were to send.
+    pub wanted_pps: u64,
     /// Attack packets sent while Weir ran.
     pub attack_sent: u64,
     /// Of these, those that entered the pod.

@@ -143,7 +143,7 @@ pub fn play(stage: &Stage, scenario: &Scenario, options: Options, audience: &mut
 
     audience.act(3, "the same, with Weir");
     let protected = protected(stage, scenario, pps, options, audience)?;
-    Ok(judge::outcome(scenario, Played { alone, unprotected, protected }))
+    Ok(judge::outcome(scenario, pps, Played { alone, unprotected, protected }))
 }
 
 fn protected(

@@ -90,7 +90,7 @@ pub fn install(lab: &Lab) -> Result<()> {
 pub fn read(lab: &Lab) -> Result<Counts> {
     let layout = lab.layout();
     let (router, pod) = (counters(&layout.router)?, counters(&layout.pods[0])?);
-    let (customers_queued_out, attackers_queued_out) = queued_out(&layout.router)?;
+    let (customers_queued_out, attackers_queued_out) = queued_out(lab)?;
     Ok(Counts {
         customers_queued_out,
         attackers_queued_out,
@@ -100,9 +100,10 @@ pub fn read(lab: &Lab) -> Result<Counts> {
     })
 }
 
-/// What the router could not get into the node's queue: customers' packets and attackers'. The kernel counts both as dropped,
+/// What the router could not get into the node's full queue: customers' packets and attackers'. The kernel counts both as dropped,
 /// and those that came by XDP (the attackers') once more among the driver's own figures.
-fn queued_out(router: &Netns) -> Result<(u64, u64)> {
+pub fn queued_out(lab: &Lab) -> Result<(u64, u64)> {
+    let router = &lab.layout().router;
     let dropped = device::figures(router, "node0")?.sent_dropped;
     let driver = tool::run("ip", &["netns", "exec", router.name(), "ethtool", "-S", "node0"])?;
     let by_xdp = xdp_errors(&driver);

@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 
 use common::skip;
 use weir_datapath::traffic::{Bare, Flood, Generator, LabInterface};
+use weir_lab::cpu;
 use weir_lab::flood;
 use weir_lab::lab::Lab;
 use weir_lab::netns::Netns;
 use weir_lab::plan::UPLINK;
 use weir_lab::scenario::{ALL, Scenario};
+use weir_lab::tally;
 use weir_lab::topology::Shape;
 
 const SMALL: Shape = Shape { pods: 1, customers: 1 };
@@ -35,17 +37,19 @@ fn frames_sent_are_frames_counted() {
             Ok((bare, attached))
         })
         .expect("a counter on the uplink");
+    // Received, or lost in the uplink's queue on a busy machine.
+    let arrived = || bare.tally().expect("a tally").dropped + tally::queued_out(&lab).expect("losses").1;
     for scenario in ALL.iter().filter(|scenario| scenario.pps > 0) {
-        // The router's own multicast may come between.
-        let (before, forwarded) = (bare.tally().expect("a tally").dropped, lab.forwarded().expect("a count"));
-        let some = scenario.flood(20_000, Duration::from_secs(5)).map(|flood| Flood { packets: 4_000, ..flood });
+        let (before, forwarded) = (arrived(), lab.forwarded().expect("a count"));
+        let some = scenario.flood(20_000, Duration::from_secs(60)).map(|flood| Flood { packets: 4_000, ..flood });
         let sent = flood::start(&lab, some.expect("a flood"), 1).expect("it starts").wait().expect("it ends");
         assert_eq!(sent.frames, 4_000, "{}", scenario.name);
         assert_eq!(sent.by_stream.iter().map(|(_, frames)| frames).sum::<u64>(), 4_000);
+        common::until("the last frames arrive", || arrived() - before >= 4_000);
+        // The kernel's own multicast may come between.
         let forwarded = lab.forwarded().expect("a count") - forwarded;
-        assert!((4_000..4_010).contains(&forwarded), "{}: {forwarded}", scenario.name);
-        common::until("the last frames arrive", || bare.tally().expect("a tally").dropped - before >= 4_000);
-        assert!(bare.tally().expect("a tally").dropped - before < 4_020, "{}", scenario.name);
+        assert!((4_000..4_020).contains(&forwarded), "{}: {forwarded}", scenario.name);
+        assert!(arrived() - before < 4_040, "{}", scenario.name);
     }
     lab.down().expect("a clean end");
 }
@@ -87,6 +91,8 @@ fn equal_seeds_give_equal_floods() {
     let layout = lab.layout();
     let capture = |seed: u64| {
         layout.attackers.within(|| {
+            // Each core has numbers of its own.
+            cpu::tie(None, &[cpu::cores()?.attack])?;
             let mut generator = Generator::load(&LabInterface::open(&layout.attack_interface)?, seed)?;
             let frame = &flood(1, 1, Duration::from_secs(1)).streams[0].frame;
             let prepared = generator.prepare(frame, 0)?;

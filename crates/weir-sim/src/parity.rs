@@ -15,7 +15,7 @@ use weir_abi::{Config, Sample};
 use weir_policy::TableImage;
 use weir_wire::Bytes;
 
-pub use answer::Answer;
+pub use answer::{Answer, Facts};
 pub use report::{Difference, Report};
 
 use crate::env::{SimEnv, State};
@@ -55,6 +55,9 @@ pub trait Kernel {
 
 /// Packets between two comparisons of everything.
 const CHECK_EVERY: usize = 16;
+
+/// Ticks that are tried where the clock went further between two readings.
+const MOST_TICKS: u64 = 32;
 
 /// Two sides in step.
 pub struct Parity<K> {
@@ -158,9 +161,9 @@ impl<K: Kernel> Parity<K> {
         let (kernel, host) = (self.kernel.state(), self.host.state());
         let counted = self.report.reasons.clone();
         let mut expected = None;
-        // A gap of many ticks means that this process was held up, before the packet or behind it.
-        let near_end = self.tick.saturating_sub(2).max(before + 2);
-        for tick in (before..before + 2).chain(near_end..=self.tick) {
+        // A gap of many ticks means that this process was held up, most likely before the packet or behind it.
+        let start = if self.tick - before <= MOST_TICKS { before + 2 } else { self.tick - MOST_TICKS };
+        for tick in (before..before + 2).chain(start..=self.tick) {
             let answer = self.judge(tick, frame);
             if answer == *seen && self.host.state() == kernel {
                 self.unchecked.clear();

@@ -67,6 +67,6 @@ mod tests {
     fn only_programs_are_told() {
         assert_eq!(parse(&filter(b"bpf\0")), Some(Filter { program: 7, name: "drop.o:[main]".into() }));
         assert_eq!(parse(&filter(b"u32\0")), None);
-        assert_eq!(parse(&vec![0; TC - 1]), None);
+        assert_eq!(parse(&[0; TC - 1]), None);
     }
 }

@@ -1,7 +1,9 @@
 //! Carrying steps out: arrays through mmap, hashes in batches, copies by a flip.
 
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{Ordering, fence};
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
+use std::thread;
 
 use weir_abi::{RuleTables, TargetPolicy, maps};
 use weir_policy::diff::Step;
@@ -98,16 +100,41 @@ impl Tables {
     }
 }
 
-fn put<K: Plain + Copy, V: Plain + Copy>(fd: BorrowedFd<'_>, name: &str, entries: &[(K, V)]) -> Result<()> {
-    // In pieces, so that a million entries need no second copy of themselves.
-    for piece in entries.chunks(1 << 16) {
-        let keys: Vec<K> = piece.iter().map(|(k, _)| *k).collect();
-        let values: Vec<V> = piece.iter().map(|(_, v)| *v).collect();
-        bpf::update_all(fd, &keys, &values)
-            .map_err(|e| sys(format!("writing {} entries of {name}", entries.len()), e))?;
-    }
-    Ok(())
+/// Entries of one piece of work: a large change is cut into such, so that a million entries need no second copy of themselves.
+const PIECE: usize = 1 << 14;
+
+/// Writes entries, in any order. A large change is shared between CPUs: an entry's place in a hash is a cache miss to wait for.
+fn put<K, V>(fd: BorrowedFd<'_>, name: &str, entries: &[(K, V)]) -> Result<()>
+where
+    K: Plain + Copy + Sync,
+    V: Plain + Copy + Sync,
+{
+    let pieces: Vec<&[(K, V)]> = entries.chunks(PIECE).collect();
+    let next = AtomicUsize::new(0);
+    let work = || -> io::Result<()> {
+        while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let keys: Vec<K> = piece.iter().map(|(k, _)| *k).collect();
+            let values: Vec<V> = piece.iter().map(|(_, v)| *v).collect();
+            bpf::update_all(fd, &keys, &values)?;
+        }
+        Ok(())
+    };
+    let helpers =
+        if pieces.len() < 4 { 0 } else { thread::available_parallelism().map_or(1, usize::from).min(MOST_CPUS) - 1 };
+    let done = thread::scope(|scope| {
+        let helpers: Vec<_> =
+            (0..helpers).filter_map(|_| thread::Builder::new().spawn_scoped(scope, work).ok()).collect();
+        let all = std::iter::once(work()).chain(helpers.into_iter().map(|helper| match helper.join() {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }));
+        all.collect::<io::Result<Vec<()>>>()
+    });
+    done.map(drop).map_err(|e| sys(format!("writing {} entries of {name}", entries.len()), e))
 }
+
+/// More would not be faster by much, and packets need CPUs, too.
+const MOST_CPUS: usize = 4;
 
 fn remove<K: Plain>(fd: BorrowedFd<'_>, name: &str, keys: &[K]) -> Result<()> {
     bpf::delete_all(fd, keys).map_err(|e| sys(format!("removing {} entries of {name}", keys.len()), e))

@@ -9,6 +9,10 @@ use super::{Error, Frame, Generator, Prepared};
 /// How long the kernel is to go on before it looks up: the stop flag is seen that late, and kinds of frames change so often.
 /// Shorter slices cost more, because each has a memory pool of its own to which every frame must return.
 const SLICE: Duration = Duration::from_millis(3);
+/// … or so many times as long as it takes to begin a slice: the kernel lets only one process at a time begin or end a test
+/// run or attach an XDP program, and another one may be slow at it.
+const WORTH: u32 = 9;
+const LONGEST_SLICE: Duration = Duration::from_millis(100);
 /// Between slices, a moment for whoever else needs this core; the pace makes up for it. A real-time thread that never rests
 /// would be stopped by the kernel for a twentieth of each second instead.
 const REST: Duration = Duration::from_micros(160);
@@ -79,9 +83,10 @@ impl Flood {
         let start = Instant::now();
         let (mut runs, mut total) = (FIRST_RUNS, 0);
         while total < self.packets && start.elapsed() < self.time && !stop.load(Ordering::Relaxed) {
-            let slice = Instant::now();
-            generator.run(mix.next(), runs)?;
-            runs = next_runs(runs, slice.elapsed());
+            let begun = Instant::now();
+            if let Some(each) = generator.run(mix.next(), runs)? {
+                runs = next_runs(each, begun.elapsed().saturating_sub(each * runs));
+            }
             total = self.sent(generator)?.iter().sum::<u64>() - total_before;
             tell(total);
             std::thread::sleep(REST);
@@ -114,10 +119,11 @@ impl Flood {
     }
 }
 
-/// How many runs should fill the next slice, after what the last one took; carefully, for its frames may have met a jam.
-fn next_runs(runs: u32, took: Duration) -> u32 {
-    let ratio = (SLICE.as_secs_f64() / took.as_secs_f64().max(1e-6)).clamp(0.25, 2.0);
-    ((f64::from(runs) * ratio) as u32).clamp(FEWEST_RUNS, MOST_RUNS)
+/// How many runs should fill the next slice, when each takes so long and beginning took so long.
+fn next_runs(each: Duration, beginning: Duration) -> u32 {
+    let slice = SLICE.max(beginning * WORTH).min(LONGEST_SLICE);
+    let runs = slice.as_nanos() / each.as_nanos().max(1);
+    u32::try_from(runs).unwrap_or(MOST_RUNS).clamp(FEWEST_RUNS, MOST_RUNS)
 }
 
 struct Lane {
@@ -151,14 +157,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slices_find_their_length() {
-        // A run that takes 100 ns: the slice settles at 3 ms.
-        let mut runs = FIRST_RUNS;
-        for _ in 0..10 {
-            runs = next_runs(runs, Duration::from_nanos(u64::from(runs) * 100));
-        }
-        assert_eq!(runs, 30_000);
-        assert_eq!(next_runs(runs, Duration::from_secs(1)), 7_500, "a jam shortens the next one");
-        assert_eq!(next_runs(FEWEST_RUNS, Duration::from_secs(1)), FEWEST_RUNS);
+    fn slices_are_as_long_as_is_worth_it() {
+        let next = |each_ns: u64, beginning_us: u64| {
+            next_runs(Duration::from_nanos(each_ns), Duration::from_micros(beginning_us))
+        };
+        assert_eq!(next(100, 20), 30_000, "three milliseconds");
+        assert_eq!(next(100, 1_000), 90_000, "nine times the beginning");
+        assert_eq!(next(100, 50_000), 1_000_000, "a tenth of a second at most");
+        assert_eq!(next(100_000, 20), FEWEST_RUNS, "a jam");
+        assert_eq!(next(0, 20), MOST_RUNS);
     }
 }

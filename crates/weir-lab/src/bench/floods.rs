@@ -10,12 +10,13 @@ use weir_datapath::traffic::{Bare, Source, Stub, Variant};
 use super::contender::{Behind, Contender, Seed, Weir, xdp_filter};
 use super::firewall::Firewall;
 use super::frames;
+use super::lists::{self, Parsed};
 use super::node::Node;
 use super::race::{Lane, race};
 use super::row::Row;
 use super::sender::Sender;
 use super::settings::Setting;
-use super::{Bench, report};
+use super::{Bench, LENGTHS, report};
 
 /// The one source of one-source floods, on no list. Not of this world's customers: any address will do.
 const ONE_V4: IpAddr = frames::CLEAN_V4;
@@ -142,6 +143,28 @@ pub fn passing(bench: &Bench, sender: &mut Sender, nodes: &Nodes) -> Result<Vec<
         let setting = Setting { per_target: Setting::PASS.per_target, ..Setting::FLOOD };
         grid.add("1m_prefixes", "Weir, 1,000,000 prefixes, passes; dropped by nftables behind", || {
             Ok(Behind(Weir::new(&nodes[2], setting)?, Firewall::NftStatic))
+        });
+        rows.extend(grid.run(sender, source)?);
+    }
+    Ok(rows)
+}
+
+/// Lists that are hard on Weir: one that denies every source of the flood, and one whose IPv6 prefixes all lie where the
+/// flood comes from. The node holds another list afterwards.
+pub fn hard(bench: &Bench, sender: &mut Sender, node: &Rc<RefCell<Node>>) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    let length = LENGTHS[2];
+    type List = fn(usize) -> Vec<Parsed>;
+    let floods: [(_, _, _, _, List); 2] = [
+        ("deny_random_source", "", "Weir, every source denied", Source::any_v4(), lists::everybody_v4),
+        ("random_source_dense", "_v6", "Weir, 1,000,000 prefixes in one /12", frames::registry_v6(), lists::dense_v6),
+    ];
+    for (flood, family, about, source, list) in floods {
+        let mut grid = Grid::new(bench, flood, family);
+        grid.add("bare", "bare XDP_DROP", || Ok(Bare::load()?));
+        grid.add("1m_prefixes", about, || {
+            node.borrow_mut().fill(&list(length))?;
+            Weir::new(node, Setting::FLOOD)
         });
         rows.extend(grid.run(sender, source)?);
     }

@@ -21,6 +21,14 @@ pub fn mixed_v4(count: usize) -> Vec<Parsed> {
     listed(count, one)
 }
 
+/// The same, and wide prefixes that cover all sources of the lab's IPv4 floods.
+pub fn everybody_v4(count: usize) -> Vec<Parsed> {
+    let wide = [(8, 5), (16, 4), (32, 3), (64, 3), (96, 6)];
+    let mut list: Vec<Parsed> = wide.map(|(first, len)| (IpAddr::V4(Ipv4Addr::new(first, 0, 0, 0)), len)).into();
+    list.extend(mixed_v4(count));
+    list
+}
+
 /// `count` IPv6 prefixes below 2000::/3, from /32 to /64, every fourth a single address.
 pub fn mixed_v6(count: usize) -> Vec<Parsed> {
     v6(count, 0x2000_0000_0000_0000, 3)

@@ -55,7 +55,7 @@ pub static ALL: [Scenario; 9] = [
             ]
         },
         pps: 1_000_000,
-        policy: || Policy::of(&[names("  limits:\n    perSource: {packets: {average: 50, burst: 100}}\n")]),
+        policy: || Policy::of(&[names("  limits:\n    perSource: {packets: {average: 20, burst: 40}}\n")]),
         expected: &["source_packets"],
     },
     Scenario {
@@ -148,7 +148,7 @@ spec: {file: known-bad.txt}
         pps: 0,
         policy: || {
             let limits = "  limits:\n    perSource: {packets: {average: 100, burst: 200}, connections: {average: 50, burst: 100}}\n";
-            Policy::of(&[web(limits), names("  limits:\n    perSource: {packets: {average: 50, burst: 100}}\n")])
+            Policy::of(&[web(limits), names("  limits:\n    perSource: {packets: {average: 20, burst: 40}}\n")])
         },
         expected: &[],
     },

@@ -1,6 +1,13 @@
 //! The kernel program and the host build of the same source, packet by packet (`BPF_PROG_TEST_RUN`): zero differences.
 //!
 //! The short run is a part of every test run; `WEIR_LONG=1` sends more than a million generated packets.
+//!
+//! What a test run is not: a driver's buffers and a network card's offloads. At XDP frames of up to 73,152 bytes run as they are,
+//! the part behind the first 3,520 bytes in further buffers, as in a driver with jumbo frames. At tcx a socket buffer is linear
+//! here and never larger than 3,712 bytes; the pulling of headers into the linear part is left to the tests in namespaces. And the
+//! outer VLAN tag stays in the frame: on the way in from a device the kernel takes it out before tcx sees the frame, so that there a
+//! tagged frame is judged as an untagged one. A frame without a payload behind its link header, or with less than an IP header
+//! where its EtherType says IP, is not run at tcx at all.
 
 #[path = "../common/corpus.rs"]
 mod corpus;

@@ -69,9 +69,9 @@ impl Sequence {
 fn limits_across_ticks() {
     let Some(mut sequence) = Sequence::begin("limits_across_ticks", 11) else { return };
     sequence.full();
-    // Of one network each, so that it reaches its limit before they reach theirs.
-    let senders4 = ["10.2.2.2", "10.2.2.4", "10.2.2.5", "10.2.2.6"];
-    let senders6 = ["2a00:1::1", "2a00:1:0:1::1", "2a00:1:0:2::1", "2a00:1:0:3::1"];
+    // Four of one network, so that it reaches its limit before they reach theirs, and one whom no target's list knows.
+    let senders4 = ["10.2.2.2", "10.2.2.4", "10.2.2.5", "10.2.2.6", "172.17.0.1"];
+    let senders6 = ["2a00:1::1", "2a00:1:0:1::1", "2a00:1:0:2::1", "2a00:1:0:3::1", "fd00:9::1"];
     for (dst, port, proto) in SERVICES {
         let senders = if dst.contains(':') { senders6 } else { senders4 };
         let frames: Vec<_> = senders

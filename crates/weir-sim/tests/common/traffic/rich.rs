@@ -100,7 +100,7 @@ fn targets() -> Vec<Target> {
     let open = Target {
         per_source: RateLimits { connections: Some(slow), ..RateLimits::default() },
         per_prefix: RateLimits { connections: rate(30, 4), ..RateLimits::default() },
-        per_target: RateLimits { packets: rate(1000, 100), bytes: rate(40_000, 66_000), connections: rate(50, 8) },
+        per_target: RateLimits { packets: rate(1000, 100), bytes: rate(40_000, 66_000), connections: rate(25, 4) },
         unmatched_fragments: Rate::per_second(250, 3),
         ..target("open", &[("192.0.2.5", 0, 6), ("2001:db8:1::5", 0, 0)])
     };
