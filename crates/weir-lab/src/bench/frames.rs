@@ -72,6 +72,11 @@ pub fn arp() -> Vec<u8> {
     frame
 }
 
+/// All of 2a00::/12, one registry's addresses.
+pub fn registry_v6() -> Source {
+    Source::V6 { prefix: Ipv6Addr::new(0x2a00, 0, 0, 0, 0, 0, 0, 0), length: 12 }
+}
+
 /// The same frame to an address that nobody protects.
 pub fn elsewhere(mut frame: Vec<u8>) -> Vec<u8> {
     // The last byte of an IPv4 destination; checksums do not count here.

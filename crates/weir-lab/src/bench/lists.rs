@@ -34,6 +34,11 @@ pub fn mixed_v6(count: usize) -> Vec<Parsed> {
     v6(count, 0x2000_0000_0000_0000, 3)
 }
 
+/// The same, all of them below 2a00::/12: lists are written where addresses are in use, a small part of 2000::/3.
+pub fn dense_v6(count: usize) -> Vec<Parsed> {
+    v6(count, 0x2a00_0000_0000_0000, 12)
+}
+
 fn v6(count: usize, below: u64, below_len: u32) -> Vec<Parsed> {
     let mut random = Random(67890);
     let mut i = 0;
