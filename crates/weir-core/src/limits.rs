@@ -177,12 +177,14 @@ fn settle<F: Frame>(frame: &F, cell: &Cell32, keep: u32, now: u32) {
     cell.store(now.wrapping_add(ahead & !past & keep));
 }
 
-/// How far ahead of now a cell of a tidy line is. Times in the past are idle.
+/// Cells that are less than 2^3 packets apart may belong to one key that several CPUs are charging.
+const RACE_SHIFT: u32 = 3;
+
+/// A distance, or nothing where it is negative. Without a branch.
 #[inline(always)]
-fn ahead32<F: Frame>(frame: &F, cell: u32, now: u32) -> u32 {
-    let ahead = cell.wrapping_sub(now);
-    let past = frame.blur64((ahead as i32 >> 31) as u64) as u32;
-    ahead & !past
+fn positive<F: Frame>(frame: &F, distance: u32) -> u32 {
+    let negative = frame.blur64((distance as i32 >> 31) as u64) as u32;
+    distance & !negative
 }
 
 /// Charges a packet to both cells; true when it exceeds the limit. Over the limit nothing is written.
@@ -190,26 +192,30 @@ fn ahead32<F: Frame>(frame: &F, cell: u32, now: u32) -> u32 {
 /// CPUs that charge in the same instant can push a cell beyond the window by a packet each. It is full then, and drains.
 #[inline(always)]
 fn charge32<F: Frame, E: Env>(frame: &F, env: &E, a: &Cell32, b: &Cell32, now: u32, cost: u32, window: u32) -> bool {
-    let x = ahead32(frame, a.load(), now);
-    let y = ahead32(frame, b.load(), now);
+    // Of a tidy line: how far ahead of now, negative for how long it has been idle.
+    let (dx, dy) = (a.load().wrapping_sub(now), b.load().wrapping_sub(now));
+    let (x, y) = (positive(frame, dx), positive(frame, dy));
     let least = frame.blur64(if x < y { x } else { y } as u64) as u32;
     // Below half a wrap and a quarter of one.
-    let next = least + cost;
-    if next > window {
+    if least + cost > window {
         return true;
     }
-    raise32(env, a, x, next, now);
-    raise32(env, b, y, next, now);
+    raise32(env, a, x.wrapping_sub(dx), x - least, cost, now);
+    raise32(env, b, y.wrapping_sub(dy), y - least, cost, now);
     false
 }
 
-/// Raises a cell to `next` ahead of now. A busy cell is added to, so that CPUs charging at once lose nothing; an idle one is set.
+/// Charges one cell that was idle for `idle` and is `above` the other one.
+///
+/// What is far above belongs to other keys and stays (the conservative update). What is a few packets above may be this key
+/// itself, on a CPU that has written one cell and not yet the other: leaving it would lose a charge. A cell that became idle
+/// within this tick is added to as well, so that CPUs that find it so in the same instant all pay.
 #[inline(always)]
-fn raise32<E: Env>(env: &E, cell: &Cell32, ahead: u32, next: u32, now: u32) {
-    if ahead == 0 {
-        cell.store(now.wrapping_add(next));
-    } else if ahead < next {
-        env.add32(cell, next - ahead);
+fn raise32<E: Env>(env: &E, cell: &Cell32, idle: u32, above: u32, cost: u32, now: u32) {
+    if idle > 1 << SOURCE_UNIT_SHIFT {
+        cell.store(now.wrapping_add(cost));
+    } else if above >> RACE_SHIFT < cost {
+        env.add32(cell, idle + cost);
     }
 }
 
@@ -232,10 +238,12 @@ fn charge64<E: Env>(env: &E, cell: &Cell64, cost: u64, window: u64) -> bool {
     if ahead.wrapping_add(cost) > window {
         return true;
     }
-    if ahead == 0 {
+    let idle = if ahead == 0 { now.wrapping_sub(held) } else { 0 };
+    // As for a source: whoever finds it idle in the same instant pays as well.
+    if idle > 1 << TARGET_UNIT_SHIFT {
         cell.store(now.wrapping_add(cost));
     } else {
-        env.add64(cell, cost);
+        env.add64(cell, idle + cost);
     }
     false
 }
