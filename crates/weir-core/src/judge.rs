@@ -9,7 +9,7 @@ use weir_abi::target::{NODE, OWNER_ONLY};
 use weir_abi::{Addr, Reason, TargetPolicy};
 use weir_wire::fragment::Kind;
 use weir_wire::packet::proto;
-use weir_wire::{Frame, Packet, Transport};
+use weir_wire::{Frame, Packet, Transport, plain};
 
 use crate::fragments::{self, Known};
 use crate::limits::{self, Load};
@@ -28,6 +28,25 @@ pub struct Decision {
     pub enforce: bool,
 }
 
+impl Decision {
+    /// The decision in one word, as a part of the kernel program hands it to another.
+    #[inline(always)]
+    pub const fn pack(self) -> u64 {
+        (self.rule as u64) << 32 | (self.target as u64 & 0xffff) << 16 | (self.enforce as u64) << 8 | self.number as u64
+    }
+
+    /// What [`Self::pack`] made one word of.
+    #[inline(always)]
+    pub const fn unpack(word: u64) -> Self {
+        Self {
+            number: word as u8,
+            target: (word >> 16) as u32 & 0xffff,
+            rule: (word >> 32) as u32,
+            enforce: word & 0x100 != 0,
+        }
+    }
+}
+
 /// What a step answers when it has nothing against the packet. No reason has this number.
 pub const GO_ON: u8 = 255;
 
@@ -43,6 +62,9 @@ fn answer(reason: Option<Reason>) -> u8 {
 /// The same address with nothing known of it.
 #[inline(always)]
 fn blurred<F: Frame>(frame: &F, a: Addr) -> Addr {
+    if F::PLAIN {
+        return a;
+    }
     Addr { hi: frame.blur64(a.hi), lo: frame.blur64(a.lo) }
 }
 
@@ -65,7 +87,8 @@ pub fn judge<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, bytes: u32) -> De
     if p.blurred(frame).is_neighbour_discovery() {
         return node(Reason::NeighbourDiscovery as u8, 0);
     }
-    let listed = lists::node(env, blurred(frame, src));
+    let p = &plain::forgotten(frame, p);
+    let listed = lists::node(frame, env, blurred(frame, src));
     let number = frame.blur(answer(listed.reason));
     if number != GO_ON {
         return node(number, listed.rule);
@@ -158,6 +181,7 @@ fn of_target<F: Frame, E: Env>(
         let step = hygiene::check(policy, &p.blurred(frame), blurred(frame, src), blurred(frame, dst));
         number = frame.blur(answer(step));
     }
+    let p = &plain::forgotten(frame, p);
     if number == GO_ON && policy.rules != 0 {
         let matched = of_rules(frame, env, &p.blurred(frame), policy.rules, bytes);
         rule = frame.blur64(matched) as u32;
@@ -167,6 +191,7 @@ fn of_target<F: Frame, E: Env>(
         }
     }
     if number == GO_ON {
+        let p = &plain::forgotten(frame, p);
         let load = Load { bytes, syn: frame.blur(p.blurred(frame).is_syn() as u8) & 1 != 0 };
         number = limits::check(frame, env, policy, target, src, load);
     }
@@ -232,8 +257,7 @@ fn of_rules<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, among: u64, bytes:
     if candidates == 0 {
         return NO_RULE;
     }
-    let v = matching::vector(frame, p, candidates & tables.needs_layout != 0);
-    let m = matching::matches(tables, &v, candidates);
+    let m = matching::matches(frame, p, tables, candidates);
     if m == 0 {
         return NO_RULE;
     }

@@ -1,6 +1,7 @@
 //! The packet decision, one source for the kernel, the simulator and the tests.
 //!
-//! [`process`] takes a frame and an [`Env`] and answers with a verdict. The order of the decision is `judge`'s order of calls;
+//! [`process`] takes a frame and an [`Env`] and answers with a verdict. Plain packets take a short way to the same decision
+//! ([`decide_plain`]), all others the general one ([`decide`]). The order of the decision is `judge`'s order of calls;
 //! each step is a file. Nothing here allocates, panics, reads a clock or holds state: tables, time and counters are [`Env`]'s.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -20,4 +21,4 @@ pub mod targets;
 
 pub use env::Env;
 pub use judge::Decision;
-pub use process::{Outcome, process};
+pub use process::{Outcome, decide, decide_plain, finish, process};

@@ -7,6 +7,8 @@ use weir_abi::maps::SCOPED_LENGTHS_BASE;
 use weir_abi::prefix::{LIST_NODE, MAX_LENGTHS, SLOT6_OUTSIDE, SLOTS6_WORDS, State, slot6};
 use weir_abi::{Addr, Lengths6, PrefixEntry, PrefixKey, Reason};
 
+use weir_wire::Frame;
+
 use crate::Env;
 
 /// What a list says, with the rule where the exact map told it.
@@ -23,13 +25,13 @@ const UNLISTED: Listed = Listed { reason: None, rule: 0 };
 
 /// The node's list.
 #[inline(always)]
-pub fn node<E: Env>(env: &E, src: Addr) -> Listed {
+pub fn node<F: Frame, E: Env>(frame: &F, env: &E, src: Addr) -> Listed {
     let config = env.config();
     if src.is_v4() {
         if config.flags & node_flag::LIST4 == 0 {
             return UNLISTED;
         }
-        return node4(env, src, config.wide_lens4);
+        return node4(frame, env, src, config.wide_lens4);
     }
     if config.flags & node_flag::LIST6 == 0 {
         return UNLISTED;
@@ -39,7 +41,7 @@ pub fn node<E: Env>(env: &E, src: Addr) -> Listed {
 
 /// IPv4: the /24's two bits; only "part" looks further.
 #[inline(always)]
-fn node4<E: Env>(env: &E, src: Addr, wide_lens: u32) -> Listed {
+fn node4<F: Frame, E: Env>(frame: &F, env: &E, src: Addr, wide_lens: u32) -> Listed {
     let ip = src.ip4();
     let number = ip >> 8;
     let mut state = State::from_bits(env.slots4(number >> 5) >> ((number & 31) * 2));
@@ -58,6 +60,9 @@ fn node4<E: Env>(env: &E, src: Addr, wide_lens: u32) -> Listed {
             }
         }
     }
+    // However the walk came here, the loop is verified once.
+    let state = State::from_bits(frame.blur(state as u8) as u64);
+    let timed = frame.blur64(timed as u64) as u32;
     if timed != 0 {
         let mut step = 0;
         while step < 32 {

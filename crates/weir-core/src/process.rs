@@ -6,7 +6,7 @@ use weir_abi::{Reason, Verdict};
 use weir_wire::ethernet::{self, ethertype};
 use weir_wire::frame::MAX_OFFSET;
 use weir_wire::packet::parse_within;
-use weir_wire::{Frame, Malformed, Parsed, tunnel};
+use weir_wire::{Frame, Malformed, Parsed, plain, tunnel};
 
 use crate::Env;
 use crate::judge::{Decision, judge};
@@ -52,8 +52,21 @@ impl Outcome {
 /// Decides and counts.
 #[inline(always)]
 pub fn process<F: Frame + Clone, E: Env>(frame: &F, env: &E) -> Outcome {
+    let plain = match plain::family(frame) {
+        Some(v6) => decide_plain(frame, env, v6),
+        None => None,
+    };
+    let decision = match plain {
+        Some(decision) => decision,
+        None => decide(frame, env),
+    };
+    finish(frame, env, decision)
+}
+
+/// Counts a decision and says what becomes of the frame.
+#[inline(always)]
+pub fn finish<F: Frame, E: Env>(frame: &F, env: &E, decision: Decision) -> Outcome {
     let bytes = frame.len() as u32;
-    let decision = decide(frame, env, bytes);
     // The tail is the same for every outcome: blurred, it is verified once and not once for each reason.
     let number = frame.blur(decision.number) & 127;
     let target = frame.blur64(decision.target as u64) as u32;
@@ -91,10 +104,21 @@ const DROPS: [u64; 2] = {
 /// Tunnels inside each other that are looked into.
 const MAX_TUNNELS: usize = 2;
 
+/// The decision for a plain packet, nothing for any other ([`weir_wire::plain`]). It is [`decide`]'s, reached sooner.
+#[inline(always)]
+pub fn decide_plain<F: Frame, E: Env>(frame: &F, env: &E, v6: bool) -> Option<Decision> {
+    if env.config().flags & node_flag::NO_LINK != 0 {
+        return None;
+    }
+    let p = if v6 { plain::ip6(frame)? } else { plain::ip4(frame)? };
+    Some(judge(frame, env, &plain::blurred(frame, p), frame.len() as u32))
+}
+
 /// The decision for a frame, before it is counted.
 #[inline(always)]
-fn decide<F: Frame + Clone, E: Env>(frame: &F, env: &E, bytes: u32) -> Decision {
+pub fn decide<F: Frame + Clone, E: Env>(frame: &F, env: &E) -> Decision {
     let flags = env.config().flags;
+    let bytes = frame.len() as u32;
     // An inner packet cannot reach beyond the one that carries it, hence `end`.
     let (mut at, mut v6, mut end) = match network(frame, flags) {
         Ok((at, v6)) => (frame.blur64(at as u64) as usize & 63, frame.blur(v6 as u8) & 1 != 0, frame.len()),

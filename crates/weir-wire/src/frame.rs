@@ -2,6 +2,10 @@
 
 /// A frame that can be read in fixed-size pieces.
 pub trait Frame {
+    /// What is read of this frame keeps its known values: the path that it takes is straight, and needs no blurring of what was
+    /// read ([`Self::blur64`]) to be verified. See [`crate::plain`].
+    const PLAIN: bool = false;
+
     /// `N` bytes from `off`, or nothing where they are outside the readable part.
     fn bytes<const N: usize>(&self, off: usize) -> Option<[u8; N]>;
 
@@ -12,6 +16,12 @@ pub trait Frame {
     /// sees one state where branches and loops would otherwise leave it thousands.
     #[inline(always)]
     fn blur64(&self, n: u64) -> u64 {
+        n
+    }
+
+    /// [`Self::blur64`] again, of a number that was blurred before: what branches since then have told of it is forgotten.
+    #[inline(always)]
+    fn forget64(&self, n: u64) -> u64 {
         n
     }
 

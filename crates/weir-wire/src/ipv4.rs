@@ -75,6 +75,6 @@ pub fn check_fragment(f: &Fragment, header: usize) -> Result<(), Malformed> {
 
 /// An IPv4 address in the upper and lower word of its IPv6-mapped form.
 #[inline(always)]
-fn mapped(b: [u8; 4]) -> (u64, u64) {
+pub(crate) fn mapped(b: [u8; 4]) -> (u64, u64) {
     (0, 0xffff_u64 << 32 | u32::from_be_bytes(b) as u64)
 }

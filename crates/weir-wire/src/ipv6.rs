@@ -149,7 +149,7 @@ fn extensions<F: Frame>(frame: &F, mut ip: Ip) -> Read {
 
 /// The address whose sixteen bytes start at `off` of the header, as two host-order words.
 #[inline(always)]
-fn words(h: &[u8; HEADER], off: usize) -> (u64, u64) {
+pub(crate) fn words(h: &[u8; HEADER], off: usize) -> (u64, u64) {
     let w = |i: usize| u64::from_be_bytes([h[i], h[i + 1], h[i + 2], h[i + 3], h[i + 4], h[i + 5], h[i + 6], h[i + 7]]);
     (w(off), w(off + 8))
 }

@@ -16,6 +16,7 @@ pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
 pub mod packet;
+pub mod plain;
 pub mod sctp;
 pub mod tcp;
 pub mod tunnel;

@@ -103,6 +103,9 @@ impl Packet {
     /// parser: see [`Frame::blur64`].
     #[inline(always)]
     pub fn blurred<F: Frame>(self, frame: &F) -> Self {
+        if F::PLAIN {
+            return self;
+        }
         // Headers that were read start within MAX_OFFSET, and the largest is 60 bytes: the mask changes nothing.
         let offset = |n: usize| frame.blur64(n as u64) as usize & (2 * MAX_OFFSET + 1);
         let bit = |b: bool| frame.blur(b as u8) & 1 != 0;

@@ -15,6 +15,12 @@ pub const PROTO_IPIP: u8 = 4;
 /// IP protocol of IPv6 in IP.
 pub const PROTO_IP6: u8 = 41;
 
+/// Whether datagrams to this port may be tunnels.
+#[inline(always)]
+pub const fn is_port(port: u16) -> bool {
+    matches!(port, VXLAN_PORT | VXLAN_PORT_OLD | GENEVE_PORT)
+}
+
 /// What carries the inner packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -26,6 +26,18 @@ impl KernelEnv {
         Some(Self { config, cpu: unsafe { bpf_get_smp_processor_id() } })
     }
 
+    /// The same environment in another function of the program.
+    #[inline(always)]
+    pub fn of(config: &'static Config, cpu: u32) -> Self {
+        Self { config, cpu }
+    }
+
+    /// What [`Self::of`] takes.
+    #[inline(always)]
+    pub fn parts(&self) -> (&'static Config, u32) {
+        (self.config, self.cpu)
+    }
+
     /// A word that the verifier knows nothing of.
     #[inline(always)]
     pub fn noise(&self) -> u64 {

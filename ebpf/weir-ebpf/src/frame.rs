@@ -13,18 +13,34 @@ const HEADERS: usize = 256;
 
 /// Where a frame's packet pointers are found.
 #[derive(Clone, Copy)]
-enum Context {
+pub enum Context {
     Xdp(*const xdp_md),
     Skb(*const __sk_buff),
+}
+
+impl Context {
+    /// Start and end of the linear part, as they are now.
+    #[inline(always)]
+    fn data(self) -> (usize, usize) {
+        // SAFETY: the context outlives this program run, and both fields are words of it that the kernel lets us read.
+        // Volatile, because the compiler would otherwise keep the old pointers, and with them what is known of them.
+        let (start, end) = unsafe {
+            match self {
+                Context::Xdp(c) => (read_volatile(&raw const (*c).data), read_volatile(&raw const (*c).data_end)),
+                Context::Skb(c) => (read_volatile(&raw const (*c).data), read_volatile(&raw const (*c).data_end)),
+            }
+        };
+        (start as usize, end as usize)
+    }
 }
 
 /// The linear part of a frame.
 #[derive(Clone)]
 pub struct Linear {
     context: Context,
-    start: usize,
-    end: usize,
-    length: usize,
+    pub start: usize,
+    pub end: usize,
+    pub length: usize,
     /// A word whose value the verifier cannot know.
     noise: u64,
 }
@@ -39,7 +55,7 @@ impl Linear {
             // SAFETY: the helper reads the context that the kernel gave us.
             length = unsafe { bpf_xdp_get_buff_len(ctx.ctx) } as usize;
         }
-        Self { context: Context::Xdp(ctx.ctx), start, end, length, noise }
+        Self { context: Context::Xdp(ctx.ctx), start, end, length: blur(length as u64, noise) as usize, noise }
     }
 
     /// A socket buffer.
@@ -51,8 +67,25 @@ impl Linear {
             // Headers may lie in pages. Where pulling fails, the packet passes as unreadable.
             let _ = ctx.pull_data(wanted as u32);
         }
-        Self { context: Context::Skb(ctx.skb.skb), start: ctx.data(), end: ctx.data_end(), length, noise }
+        // Read again: pulled or not is one state to the verifier.
+        Self::of(Context::Skb(ctx.skb.skb), blur(length as u64, noise) as usize, noise)
     }
+
+    /// The same frame in another function of the program.
+    #[inline(always)]
+    pub fn of(context: Context, length: usize, noise: u64) -> Self {
+        let (start, end) = context.data();
+        Self { context, start, end, length, noise }
+    }
+}
+
+/// The linear part of a frame whose packet is expected to be plain ([`weir_wire::plain`]).
+#[derive(Clone)]
+pub struct Plain {
+    pub start: usize,
+    pub end: usize,
+    pub length: usize,
+    pub noise: u64,
 }
 
 /// Only a frame whose first buffer is this full can have more of them: drivers split at a page less head- and tailroom.
@@ -61,23 +94,7 @@ const MULTI_BUFFER_FROM: usize = 1536;
 impl Frame for Linear {
     #[inline(always)]
     fn bytes<const N: usize>(&self, off: usize) -> Option<[u8; N]> {
-        if off > MAX_OFFSET {
-            return None;
-        }
-        let at = self.start + off;
-        let mut behind = at;
-        if N == 1 {
-            // The compiler would turn `at + 1 > end` into `at >= end`, from which the verifier learns nothing.
-            // SAFETY: an addition in a register.
-            unsafe { core::arch::asm!("{behind} += 1", behind = inout(reg) behind, options(pure, nomem, nostack)) }
-        } else {
-            behind += N;
-        }
-        if behind > self.end {
-            return None;
-        }
-        // SAFETY: [at, at + N) was just compared with the end of the packet; the type has alignment 1.
-        Some(unsafe { core::ptr::read_unaligned(at as *const [u8; N]) })
+        read(self.start, self.end, off)
     }
 
     #[inline(always)]
@@ -87,24 +104,73 @@ impl Frame for Linear {
 
     #[inline(always)]
     fn blur64(&self, n: u64) -> u64 {
-        let mut n = n;
-        // SAFETY: two instructions on registers that cancel each other.
-        unsafe {
-            core::arch::asm!("{n} ^= {u}", "{n} ^= {u}", n = inout(reg) n, u = in(reg) self.noise, options(pure, nomem, nostack));
-        }
-        n
+        blur(n, self.noise)
     }
 
     #[inline(always)]
     fn refreshed(&self) -> Self {
-        // SAFETY: the context outlives this program run, and both fields are words of it that the kernel lets us read.
-        // Volatile, because the compiler would otherwise keep the old pointers, and with them what is known of them.
-        let (start, end) = unsafe {
-            match self.context {
-                Context::Xdp(c) => (read_volatile(&raw const (*c).data), read_volatile(&raw const (*c).data_end)),
-                Context::Skb(c) => (read_volatile(&raw const (*c).data), read_volatile(&raw const (*c).data_end)),
-            }
-        };
-        Self { start: start as usize, end: end as usize, ..*self }
+        Self::of(self.context, self.length, self.noise)
     }
+}
+
+impl Frame for Plain {
+    const PLAIN: bool = true;
+
+    #[inline(always)]
+    fn bytes<const N: usize>(&self, off: usize) -> Option<[u8; N]> {
+        read(self.start, self.end, off)
+    }
+
+    #[inline(always)]
+    fn len(&self) -> usize {
+        self.length
+    }
+
+    #[inline(always)]
+    fn blur64(&self, n: u64) -> u64 {
+        blur(n, self.noise)
+    }
+
+    #[inline(always)]
+    fn forget64(&self, n: u64) -> u64 {
+        let mut n = n;
+        // SAFETY: as in `blur`. Not pure: the compiler must not take the result of an earlier one.
+        unsafe {
+            core::arch::asm!("{n} ^= {u}", "{n} ^= {u}", n = inout(reg) n, u = in(reg) self.noise, options(nomem, nostack));
+        }
+        n
+    }
+}
+
+/// `N` bytes at an offset, where they lie before the end.
+#[inline(always)]
+fn read<const N: usize>(start: usize, end: usize, off: usize) -> Option<[u8; N]> {
+    if off > MAX_OFFSET {
+        return None;
+    }
+    let at = start + off;
+    let mut behind = at;
+    if N == 1 {
+        // The compiler would turn `at + 1 > end` into `at >= end`, from which the verifier learns nothing.
+        // SAFETY: an addition in a register.
+        unsafe { core::arch::asm!("{behind} += 1", behind = inout(reg) behind, options(pure, nomem, nostack)) }
+    } else {
+        behind += N;
+    }
+    if behind > end {
+        return None;
+    }
+    // SAFETY: [at, at + N) was just compared with the end of the packet; the type has alignment 1.
+    Some(unsafe { core::ptr::read_unaligned(at as *const [u8; N]) })
+}
+
+/// The same number, of which the verifier knows nothing.
+#[inline(always)]
+fn blur(n: u64, noise: u64) -> u64 {
+    let mut n = n;
+    // SAFETY: two instructions on registers that cancel each other.
+    unsafe {
+        core::arch::asm!("{n} ^= {u}", "{n} ^= {u}", n = inout(reg) n, u = in(reg) noise, options(pure, nomem, nostack));
+    }
+    n
 }

@@ -1,21 +1,25 @@
 //! The kernel program: two entry points around `weir_core::process`, and nothing else.
 #![no_std]
 #![no_main]
-#![feature(asm_experimental_arch)]
+#![feature(asm_experimental_arch, optimize_attribute)]
 
 mod env;
 mod frame;
 mod maps;
+mod parts;
 mod sample;
 
 use aya_ebpf::bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action};
 use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
 
-use weir_wire::Frame;
+use weir_abi::Config;
+use weir_core::Decision;
+use weir_wire::{Frame, plain};
 
 use crate::env::KernelEnv;
 use crate::frame::Linear;
+use crate::parts::NOT_PLAIN;
 
 /// Native XDP on an uplink.
 #[xdp(frags)]
@@ -25,7 +29,8 @@ pub fn weir_xdp(ctx: XdpContext) -> u32 {
     // SAFETY: the context is the kernel's, valid for the length of this call.
     let ifindex = unsafe { (*ctx.ctx).ingress_ifindex };
     // Fail-open is decided here and below, and nowhere else: only a stated drop drops.
-    if run(&frame, &env, ifindex) { xdp_action::XDP_DROP } else { xdp_action::XDP_PASS }
+    let any = |config, cpu| parts::any_xdp(ctx.ctx, frame.length, config, cpu);
+    if run(&frame, &env, ifindex, any) { xdp_action::XDP_DROP } else { xdp_action::XDP_PASS }
 }
 
 /// tcx ingress: the fallback where a device has no native XDP, and the hook of pod interfaces.
@@ -36,7 +41,8 @@ pub fn weir_tcx(ctx: TcContext) -> i32 {
     // SAFETY: the context is the kernel's, valid for the length of this call.
     let ifindex = unsafe { (*ctx.skb.skb).ifindex };
     // "Unspecified" lets programs of others have their say.
-    if run(&frame, &env, ifindex) { TC_ACT_SHOT as i32 } else { TC_ACT_UNSPEC }
+    let any = |config, cpu| parts::any_skb(ctx.skb.skb, frame.length, config, cpu);
+    if run(&frame, &env, ifindex, any) { TC_ACT_SHOT as i32 } else { TC_ACT_UNSPEC }
 }
 
 /// Tells the kernel's tick, which user space cannot read: written to the head of the frame that it is run on. Never attached.
@@ -52,8 +58,17 @@ pub fn weir_clock(ctx: XdpContext) -> u32 {
 
 /// Whether the frame is to be dropped.
 #[inline(always)]
-fn run(frame: &Linear, env: &KernelEnv, ifindex: u32) -> bool {
-    let outcome = weir_core::process(frame, env);
+fn run(frame: &Linear, env: &KernelEnv, ifindex: u32, any: impl FnOnce(&'static Config, u32) -> u64) -> bool {
+    let (config, cpu) = env.parts();
+    let mut word = match plain::family(frame) {
+        Some(false) => parts::plain4(frame.start, frame.end, frame.length, config, cpu),
+        Some(true) => parts::plain6(frame.start, frame.end, frame.length, config, cpu),
+        None => NOT_PLAIN,
+    };
+    if word == NOT_PLAIN {
+        word = any(config, cpu);
+    }
+    let outcome = weir_core::finish(frame, env, Decision::unpack(word));
     if outcome.sample_weight != 0 {
         sample::take(&frame.refreshed(), env, &outcome, ifindex);
     }

@@ -9,6 +9,7 @@ use weir_policy::lookup::{self, Found};
 use weir_policy::model::{ListEntry, Scope};
 use weir_policy::{TableImage, lists};
 use weir_sim::env::{SimEnv, Sizes};
+use weir_wire::Bytes;
 
 use crate::oracle::{NOW, crowd, edges, entries, oracle, ticks};
 
@@ -47,7 +48,7 @@ fn check(list: &[ListEntry], addrs: &[Addr]) {
         env.set_tick(now);
         let tables = &env.image().lists;
         for &addr in addrs {
-            let said = node(&env.cpu(0), addr);
+            let said = node(&Bytes::new(&[]), &env.cpu(0), addr);
             agree(said, &lookup::node(tables, addr, now), addr);
             assert_eq!(state(said), oracle(list, &[Scope::Node], addr, now), "{addr:x?} at {now}");
             for (id, sets) in own_lists() {

@@ -2,7 +2,7 @@
 
 use weir_wire::fragment::Kind;
 use weir_wire::packet::proto;
-use weir_wire::{Bytes, Frame, Packet, Parsed, Transport, dns, icmp, parse, parse_within, tcp, tunnel};
+use weir_wire::{Bytes, Frame, Packet, Parsed, Transport, dns, icmp, parse, parse_within, plain, tcp, tunnel};
 
 /// Tunnels inside each other that are followed here: more than any user of the crate follows.
 const DEPTH: usize = 4;
@@ -10,11 +10,31 @@ const DEPTH: usize = 4;
 /// Reads everything that can be read of a frame and checks that nothing lies outside it.
 pub fn check(frame: &Bytes) -> Parsed {
     let parsed = parse(frame);
+    check_plain(frame, &parsed);
     if let Parsed::Packet(p) = &parsed {
         check_packet(frame, p, frame.len());
         check_tunnels(frame, p);
     }
     parsed
+}
+
+/// The short way reads what the long one reads, takes no tunnel, and misses no packet that is plain.
+fn check_plain(frame: &Bytes, parsed: &Parsed) {
+    let family = plain::family(frame);
+    let read = family.and_then(|v6| if v6 { plain::ip6(frame) } else { plain::ip4(frame) });
+    if let Some(p) = read {
+        assert_eq!(Parsed::Packet(p), *parsed);
+        assert_eq!(p, plain::blurred(frame, p));
+        assert_eq!(tunnel::inner(frame, &p), Ok(None));
+        return;
+    }
+    if let Parsed::Packet(p) = parsed {
+        let untagged = family.is_some() && p.ip.header == 14;
+        let known = p.transport == Transport::Tcp || p.transport == Transport::Udp && p.ip.proto == proto::UDP;
+        let sized = frame.be16(if p.ip.v6 { 18 } else { 16 }) != Some(0);
+        let simple = !p.ip.options && !p.ip.fragment.is_fragment() && !tunnel::is_port(p.destination_port);
+        assert!(!(untagged && known && sized && simple), "{p:?} is plain");
+    }
 }
 
 /// A frame of which only the head was captured reads like the whole one, or not at all.
