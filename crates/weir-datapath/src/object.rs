@@ -109,7 +109,7 @@ impl Object {
     }
 
     /// The program that tells the kernel's tick; it is only ever run by hand.
-    pub(crate) fn clock(&mut self) -> Result<&mut Xdp> {
+    pub(crate) fn clock(&mut self) -> Result<&mut SchedClassifier> {
         let program = self.ebpf.program_mut(CLOCK).ok_or_else(|| DatapathError::Missing(CLOCK.into()))?;
         program.try_into().map_err(|e| DatapathError::Program { name: CLOCK, source: Box::new(e) })
     }

@@ -1,6 +1,7 @@
 //! The tables in the kernel, as user space writes them: arrays through mmap, hashes in batches.
 
 mod grace;
+mod looks;
 mod room;
 mod rounds;
 mod steps;

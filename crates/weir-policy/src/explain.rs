@@ -35,8 +35,14 @@ pub struct Explanation {
 /// not be kept twice: building it over a million entries takes about as long as compiling them, asking it microseconds.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
+    /// Sorted.
     entries: Vec<ListEntry>,
+    /// Sorted, too: what came since. Making room among a million entries would take longer than all else that a block takes.
+    recent: Vec<ListEntry>,
 }
+
+/// So many recent entries are merged into the others: by then that costs each of them next to nothing.
+const MOST_RECENT: usize = 4096;
 
 /// The order of the index.
 fn order(e: &ListEntry) -> (Scope, Prefix, u32, Verdict, Option<NonZeroU64>) {
@@ -47,28 +53,49 @@ impl Index {
     /// Sorts the entries in place and keeps them.
     pub fn new(mut entries: Vec<ListEntry>) -> Self {
         entries.sort_unstable_by_key(order);
-        Self { entries }
+        Self { entries, recent: Vec::new() }
     }
 
-    /// The entries, sorted by scope and prefix.
-    pub fn entries(&self) -> &[ListEntry] {
-        &self.entries
+    /// The entries, in no order.
+    pub fn entries(&self) -> impl Iterator<Item = &ListEntry> {
+        self.parts().into_iter().flatten()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.entries.len() + self.recent.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn parts(&self) -> [&[ListEntry]; 2] {
+        [&self.entries, &self.recent]
     }
 
     /// Adds an entry.
     pub fn insert(&mut self, entry: ListEntry) {
-        let at = self.entries.partition_point(|e| order(e) < order(&entry));
-        self.entries.insert(at, entry);
+        let at = self.recent.partition_point(|e| order(e) < order(&entry));
+        self.recent.insert(at, entry);
+        if self.recent.len() > MOST_RECENT {
+            self.entries.append(&mut self.recent);
+            // Two sorted runs: the stable sort merges them.
+            self.entries.sort_by_key(order);
+        }
     }
 
     /// Takes an entry out; false where there is none like it.
     pub fn remove(&mut self, entry: &ListEntry) -> bool {
-        let at = self.entries.partition_point(|e| order(e) < order(entry));
-        let found = self.entries.get(at) == Some(entry);
-        if found {
-            self.entries.remove(at);
-        }
-        found
+        [&mut self.recent, &mut self.entries].into_iter().any(|part| {
+            let at = part.partition_point(|e| order(e) < order(entry));
+            let found = part.get(at) == Some(entry);
+            if found {
+                part.remove(at);
+            }
+            found
+        })
     }
 
     /// Which entry of these scopes decides for an address at kernel tick `now`. Ask for the node and for a target's sets
@@ -98,18 +125,25 @@ impl Index {
 
     /// The entries that lie within a prefix.
     pub fn inside(&self, scope: Scope, prefix: Prefix) -> impl Iterator<Item = &ListEntry> {
-        let from = self.entries.partition_point(|e| (e.scope, e.prefix) < (scope, prefix));
         let within = move |e: &&ListEntry| e.scope == scope && e.prefix.first() <= prefix.last();
-        // IPv4 lies inside ::/0 as numbers only.
-        self.entries[from..].iter().take_while(within).filter(move |e| prefix.covers(e.prefix))
+        let runs = self.parts().map(|part| {
+            let from = part.partition_point(|e| (e.scope, e.prefix) < (scope, prefix));
+            // IPv4 lies inside ::/0 as numbers only.
+            part[from..].iter().take_while(within).filter(move |e| prefix.covers(e.prefix))
+        });
+        runs.into_iter().flatten()
     }
 
     /// The entries that cover an address.
     fn around(&self, scope: Scope, addr: Addr) -> impl Iterator<Item = &ListEntry> {
         let shortest = if addr.is_v4() { 96 } else { 0 };
-        (shortest..=128).filter_map(move |len| Prefix::new(addr, len)).flat_map(move |prefix| {
-            let from = self.entries.partition_point(|e| (e.scope, e.prefix) < (scope, prefix));
-            self.entries[from..].iter().take_while(move |e| (e.scope, e.prefix) == (scope, prefix))
+        let prefixes = (shortest..=128).filter_map(move |len| Prefix::new(addr, len));
+        prefixes.flat_map(move |prefix| {
+            let runs = self.parts().map(|part| {
+                let from = part.partition_point(|e| (e.scope, e.prefix) < (scope, prefix));
+                part[from..].iter().take_while(move |e| (e.scope, e.prefix) == (scope, prefix))
+            });
+            runs.into_iter().flatten()
         })
     }
 
@@ -117,5 +151,47 @@ impl Index {
     pub fn about(&self, scope: Scope, prefix: Prefix) -> Vec<ListEntry> {
         let around = self.around(scope, prefix.addr()).filter(|e| e.prefix.len() < prefix.len());
         around.chain(self.inside(scope, prefix)).copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! What came one by one against what came at once.
+    use super::*;
+
+    fn entry(i: u32) -> ListEntry {
+        let ip = i.wrapping_mul(0x9E37_79B1) >> 8 << 8;
+        let prefix = Prefix::new(Addr::v4(ip), if i.is_multiple_of(3) { 112 } else { 128 }).unwrap();
+        ListEntry::new(prefix, if i.is_multiple_of(2) { Verdict::Deny } else { Verdict::Allow }, i)
+    }
+
+    fn sorted<'a>(entries: impl Iterator<Item = &'a ListEntry>) -> Vec<ListEntry> {
+        let mut entries: Vec<ListEntry> = entries.copied().collect();
+        entries.sort_unstable_by_key(order);
+        entries
+    }
+
+    #[test]
+    fn entries_that_come_one_by_one_are_found_like_all_others() {
+        let all: Vec<ListEntry> = (0..2 * MOST_RECENT as u32 + 100).map(entry).collect();
+        let at_once = Index::new(all.clone());
+        let mut one_by_one = Index::default();
+        assert!(one_by_one.is_empty());
+        all.iter().for_each(|e| one_by_one.insert(*e));
+        assert!(!one_by_one.recent.is_empty() && !one_by_one.entries.is_empty());
+        assert_eq!(one_by_one.len(), at_once.len());
+        assert_eq!(sorted(one_by_one.entries()), sorted(at_once.entries()));
+        for e in all.iter().step_by(37) {
+            let scopes = [e.scope];
+            assert_eq!(one_by_one.explain(&scopes, e.prefix.addr(), 0), at_once.explain(&scopes, e.prefix.addr(), 0));
+            let wide = Prefix::new(e.prefix.addr(), 104).unwrap();
+            let about = |index: &Index| sorted(index.about(e.scope, wide).iter());
+            assert_eq!(about(&one_by_one), about(&at_once));
+        }
+        // And out again, from either part.
+        for e in &all {
+            assert!(one_by_one.remove(e) && !one_by_one.remove(e), "{e:?}");
+        }
+        assert!(one_by_one.is_empty());
     }
 }

@@ -49,7 +49,7 @@ impl Base {
     /// The policy with its lists, to be compiled as a whole. A copy: at a million entries one thinks twice.
     pub fn whole(&self) -> Policy {
         let mut policy = Policy::clone(&self.policy);
-        policy.lists = self.index.entries().to_vec();
+        policy.lists = self.index.entries().copied().collect();
         policy.names = self.names.clone();
         policy
     }
@@ -86,7 +86,7 @@ pub(super) fn list_entry(cidr: Cidr, entry: &Entry, names: &mut NameTable, clock
 /// The names that are still in use, with their numbers.
 pub(super) fn used_names(base: &Base) -> NameTable {
     let rules = base.policy.rules.iter().map(|r| r.id);
-    let mut used: Vec<u32> = base.index.entries().iter().map(|e| e.rule).chain(rules).collect();
+    let mut used: Vec<u32> = base.index.entries().map(|e| e.rule).chain(rules).collect();
     used.sort_unstable();
     used.dedup();
     NameTable::continuing(used.into_iter().filter_map(|n| Some((n, base.names.get(n)?))))

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use weir_policy::diff::Step;
 
+use super::looks::Looks;
+
 /// What was written since the last grace period that packets on their way may not have seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unseen {
     /// Slots, parts, lengths: what says where to look for prefixes.
-    looks: bool,
+    looks: Looks,
     prefixes: bool,
     targets: bool,
     policies: bool,
@@ -22,17 +24,18 @@ pub struct Unseen {
 impl Unseen {
     /// Tables that another process may have been writing.
     pub fn anything() -> Self {
-        Self { looks: true, prefixes: true, targets: true, policies: true, rules: true }
+        Self { looks: Looks::All, prefixes: true, targets: true, policies: true, rules: true }
     }
 
     /// Whether packets on their way must have ended before this step.
-    pub fn must_end_before(self, step: &Step) -> bool {
+    pub fn must_end_before(&self, step: &Step) -> bool {
         match step {
             // Who looks as before must not find what is only to be seen together with what he does not look for.
-            Step::PutPrefixes(_) => self.looks,
+            // Another address's way does not matter: a million blocks one after the other wait for nobody.
+            Step::PutPrefixes(prefixes) => self.looks.reach(prefixes.iter().map(|(key, _)| key)),
             // Who still looks for it must find it.
-            Step::RemovePrefixes(_) => self.looks || self.prefixes || self.policies,
-            Step::RemoveParts4(_) | Step::RemoveLengths(_) => self.looks || self.policies,
+            Step::RemovePrefixes(_) => !self.looks.is_none() || self.prefixes || self.policies,
+            Step::RemoveParts4(_) | Step::RemoveLengths(_) => !self.looks.is_none() || self.policies,
             Step::RemoveTargets(_) => self.targets,
             // A target must not be found before its policy.
             Step::PutTargets(_) => self.policies,
@@ -54,7 +57,7 @@ impl Unseen {
     pub fn note(&mut self, step: &Step) {
         match step {
             Step::PutParts4(_) | Step::Slots4(_) | Step::WideLens4(_) | Step::PutLengths(_) | Step::Slots6(_) => {
-                self.looks = true;
+                self.looks.note(step);
             }
             Step::PutPrefixes(_) => self.prefixes = true,
             Step::PutTargets(_) => self.targets = true,
@@ -93,15 +96,27 @@ fn wait() {
 mod tests {
     //! The two ways of a change of lists.
     use super::*;
+    use weir_abi::{Addr, Part4, PrefixEntry, PrefixKey};
+
+    fn block(ip: u32) -> [Step; 3] {
+        let key = PrefixKey::new(Addr::v4(ip), 0, 128);
+        [
+            Step::PutPrefixes(vec![(key, PrefixEntry::default())]),
+            Step::PutParts4(vec![(ip >> 8, Part4::default())]),
+            Step::Slots4(vec![(ip >> 13, 3)]),
+        ]
+    }
 
     #[test]
-    fn a_block_of_its_own_waits_for_nobody_and_its_end_does() {
+    fn blocks_apart_wait_for_nobody_and_their_end_does() {
         let mut unseen = Unseen::default();
-        for step in [Step::PutPrefixes(vec![]), Step::PutParts4(vec![]), Step::Slots4(vec![])] {
+        for step in [block(0x0a00_0001), block(0x0b00_0001)].concat() {
             assert!(!unseen.must_end_before(&step), "{step:?}");
             unseen.note(&step);
         }
-        for step in [Step::RemovePrefixes(vec![]), Step::RemoveParts4(vec![]), Step::PutPrefixes(vec![])] {
+        // The same /24 again: who looked there before knew nothing of its timed entries.
+        assert!(unseen.must_end_before(&block(0x0a00_0002)[0]));
+        for step in [Step::RemovePrefixes(vec![]), Step::RemoveParts4(vec![])] {
             assert!(unseen.must_end_before(&step), "{step:?}");
         }
     }
