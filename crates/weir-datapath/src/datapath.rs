@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::map_use::{self, MapUse};
 use crate::object::{Object, Sizes};
 use crate::pins::Pins;
+use crate::privileges;
 use crate::samples::Samples;
 use crate::tables::{ApplyReport, Tables};
 
@@ -45,6 +46,7 @@ impl Datapath {
     /// Loads the programs. Maps pinned by an agent before this one are adopted with all they hold, if their layout and sizes
     /// are ours; else fresh ones are made beside them, and the old ones go when [`Self::attach`] has switched the links over.
     pub fn open(options: OpenOptions) -> Result<Self> {
+        privileges::check()?;
         let pins = Pins::open(&options.pins)?;
         let maps = pins.maps(&options.sizes)?;
         let mut object = Object::load(&options.sizes, Some(&maps.dir))?;

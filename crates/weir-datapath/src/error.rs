@@ -27,6 +27,12 @@ pub enum DatapathError {
         #[source]
         source: Box<aya::programs::ProgramError>,
     },
+    /// The process may not do what the packet path needs.
+    #[error(
+        "the packet path needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; this process lacks {0}. Run it as root, or grant \
+         them (container: securityContext.capabilities.add; systemd: AmbientCapabilities)"
+    )]
+    Privileges(String),
     /// An object without an expected part.
     #[error("the kernel object has no {0}; agent and object do not belong together, build both again")]
     Missing(String),

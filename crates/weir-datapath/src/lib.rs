@@ -14,6 +14,7 @@ mod netlink;
 mod object;
 mod pins;
 mod plain;
+mod privileges;
 mod readback;
 mod run;
 mod samples;
