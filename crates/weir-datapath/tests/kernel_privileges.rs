@@ -86,6 +86,15 @@ fn start(copy: &Copy, world: &World, test: &str, capabilities: &[&str]) -> Child
     Child::start_by(command, test, "agent", &[(PINS, world.pins.path().as_os_str())])
 }
 
+/// What both stories need, or why this machine does not have it.
+fn stage(test: &str) -> Option<(World, Copy)> {
+    if Command::new("setpriv").arg("--version").output().is_err() {
+        skip(test, "no setpriv (apt-get install util-linux)");
+        return None;
+    }
+    Some((World::new(test)?, Copy::new()))
+}
+
 /// A directory for pins that belongs to the user, as an installer would make it.
 fn hand_over(world: &World) {
     fs::create_dir(world.pins.path()).unwrap();
@@ -98,11 +107,7 @@ fn three_capabilities_are_enough() {
     if child::role().is_some() {
         agent();
     }
-    let Some(world) = World::new(test) else { return };
-    if Command::new("setpriv").arg("--version").output().is_err() {
-        return skip(test, "no setpriv (apt-get install util-linux)");
-    }
-    let copy = Copy::new();
+    let Some((world, copy)) = stage(test) else { return };
     hand_over(&world);
     world.node.run(|| {
         let first = start(&copy, &world, test, &NEEDED);
@@ -141,11 +146,7 @@ fn each_of_the_three_is_needed_and_its_lack_is_told() {
     if child::role().is_some() {
         agent();
     }
-    let Some(world) = World::new(test) else { return };
-    if Command::new("setpriv").arg("--version").output().is_err() {
-        return skip(test, "no setpriv (apt-get install util-linux)");
-    }
-    let copy = Copy::new();
+    let Some((world, copy)) = stage(test) else { return };
     world.node.run(|| {
         for missing in NEEDED {
             hand_over(&world);

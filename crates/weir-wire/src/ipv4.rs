@@ -36,13 +36,19 @@ pub fn parse<F: Frame>(frame: &F, off: usize, limit: usize) -> Read {
         return Err(Malformed::Ip4BadHeaderLength);
     }
     let field = u16::from_be_bytes([h[6], h[7]]);
-    let id = u16::from_be_bytes([h[4], h[5]]);
-    let length = total - header;
-    let fragment = Fragment::new((field as u32 & 0x1fff) * 8, field & 0x2000 != 0, length as u32, id as u32);
+    let ip = whole(&h, off, header, total);
+    let fragment = Fragment::new((field as u32 & 0x1fff) * 8, field & 0x2000 != 0, ip.fragment.length, ip.fragment.id);
     if fragment.is_fragment() {
         check_fragment(&fragment, header)?;
     }
-    Ok(Some(Ip {
+    Ok(Some(Ip { fragment, ..ip }))
+}
+
+/// The header at `off` as that of a whole packet: `header` bytes of header, `total` in all.
+#[inline(always)]
+pub(crate) fn whole(h: &[u8; HEADER], off: usize, header: usize, total: usize) -> Ip {
+    let id = u16::from_be_bytes([h[4], h[5]]);
+    Ip {
         v6: false,
         header: off,
         src: mapped([h[12], h[13], h[14], h[15]]),
@@ -51,13 +57,13 @@ pub fn parse<F: Frame>(frame: &F, off: usize, limit: usize) -> Read {
         ttl: h[8],
         tos: h[1],
         length: total as u32,
-        dont_fragment: field & 0x4000 != 0,
+        dont_fragment: h[6] & 0x40 != 0,
         id_zero: id == 0,
         options: header > HEADER,
-        fragment,
+        fragment: Fragment { length: (total - header) as u32, id: id as u32, ..Fragment::default() },
         payload: off + header,
         end: off + total,
-    }))
+    }
 }
 
 /// Length rules that hold for fragments of both families. `header`: what the length field of the whole datagram counts
@@ -75,6 +81,6 @@ pub fn check_fragment(f: &Fragment, header: usize) -> Result<(), Malformed> {
 
 /// An IPv4 address in the upper and lower word of its IPv6-mapped form.
 #[inline(always)]
-pub(crate) fn mapped(b: [u8; 4]) -> (u64, u64) {
+fn mapped(b: [u8; 4]) -> (u64, u64) {
     (0, 0xffff_u64 << 32 | u32::from_be_bytes(b) as u64)
 }

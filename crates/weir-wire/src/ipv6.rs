@@ -66,11 +66,21 @@ pub fn parse<F: Frame>(frame: &F, off: usize, limit: usize) -> Read {
     if length > room {
         return Err(Malformed::Ip6BadLength);
     }
-    let ip = Ip {
+    let ip = whole(&h, off, length);
+    if ip.options {
+        return extensions(frame, ip);
+    }
+    Ok(Some(ip))
+}
+
+/// The header at `off` as that of a whole packet, `length` bytes with the header.
+#[inline(always)]
+pub(crate) fn whole(h: &[u8; HEADER], off: usize, length: usize) -> Ip {
+    Ip {
         v6: true,
         header: off,
-        src: words(&h, 8),
-        dst: words(&h, 24),
+        src: words(h, 8),
+        dst: words(h, 24),
         proto: h[6],
         ttl: h[7],
         tos: (h[0] << 4) | (h[1] >> 4),
@@ -81,11 +91,7 @@ pub fn parse<F: Frame>(frame: &F, off: usize, limit: usize) -> Read {
         fragment: Fragment::default(),
         payload: off + HEADER,
         end: off + length,
-    };
-    if ip.options {
-        return extensions(frame, ip);
     }
-    Ok(Some(ip))
 }
 
 /// Follows the chain; a later fragment ends it, because what follows is not a header.
@@ -149,7 +155,7 @@ fn extensions<F: Frame>(frame: &F, mut ip: Ip) -> Read {
 
 /// The address whose sixteen bytes start at `off` of the header, as two host-order words.
 #[inline(always)]
-pub(crate) fn words(h: &[u8; HEADER], off: usize) -> (u64, u64) {
+fn words(h: &[u8; HEADER], off: usize) -> (u64, u64) {
     let w = |i: usize| u64::from_be_bytes([h[i], h[i + 1], h[i + 2], h[i + 3], h[i + 4], h[i + 5], h[i + 6], h[i + 7]]);
     (w(off), w(off + 8))
 }

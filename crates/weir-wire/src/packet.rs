@@ -146,6 +146,55 @@ impl Packet {
         }
     }
 
+    /// A packet of which no transport header was read.
+    #[inline(always)]
+    pub(crate) fn bare(ip: Ip) -> Self {
+        Self {
+            ip,
+            transport: Transport::None,
+            l4: 0,
+            source_port: 0,
+            destination_port: 0,
+            tcp_flags: 0,
+            data_offset: 0,
+            window: 0,
+            seq: 0,
+            ack: 0,
+            payload: ip.payload,
+        }
+    }
+
+    /// The same with the TCP header at `at`.
+    #[inline(always)]
+    pub(crate) fn with_tcp(self, at: usize, t: &tcp::Tcp) -> Self {
+        Self {
+            transport: Transport::Tcp,
+            l4: at,
+            source_port: t.source,
+            destination_port: t.destination,
+            tcp_flags: t.flags,
+            data_offset: t.data_offset,
+            window: t.window,
+            seq: t.seq,
+            ack: t.ack,
+            payload: at + t.data_offset as usize * 4,
+            ..self
+        }
+    }
+
+    /// The same with the UDP header at `at`.
+    #[inline(always)]
+    pub(crate) fn with_udp(self, at: usize, u: &udp::Udp) -> Self {
+        Self {
+            transport: Transport::Udp,
+            l4: at,
+            source_port: u.source,
+            destination_port: u.destination,
+            payload: at + udp::HEADER,
+            ..self
+        }
+    }
+
     /// Payload bytes behind the transport header.
     #[inline(always)]
     pub fn payload_len(&self) -> usize {
@@ -251,19 +300,7 @@ pub fn parse_within<F: Frame + Clone>(frame: &F, off: usize, v6: bool, limit: us
 /// Reads the transport header behind the IP headers.
 #[inline(always)]
 fn transport<F: Frame>(frame: &F, ip: Ip) -> Parsed {
-    let mut p = Packet {
-        ip,
-        transport: Transport::None,
-        l4: 0,
-        source_port: 0,
-        destination_port: 0,
-        tcp_flags: 0,
-        data_offset: 0,
-        window: 0,
-        seq: 0,
-        ack: 0,
-        payload: ip.payload,
-    };
+    let mut p = Packet::bare(ip);
     if matches!(ip.fragment.kind, Kind::Later) {
         return Parsed::Packet(p);
     }
@@ -298,11 +335,7 @@ fn transport<F: Frame>(frame: &F, ip: Ip) -> Parsed {
                 p.transport = Transport::Tiny;
                 return Parsed::Packet(p);
             }
-            p.transport = Transport::Tcp;
-            (p.source_port, p.destination_port) = (t.source, t.destination);
-            (p.tcp_flags, p.data_offset, p.window) = (t.flags, t.data_offset, t.window);
-            (p.seq, p.ack) = (t.seq, t.ack);
-            p.payload = at + t.data_offset as usize * 4;
+            p = p.with_tcp(at, &t);
         }
         proto::UDP | proto::UDPLITE => {
             let h = header!(udp::HEADER, Malformed::UdpTruncated);
@@ -316,9 +349,7 @@ fn transport<F: Frame>(frame: &F, ip: Ip) -> Parsed {
                     length: 0,
                 },
             };
-            p.transport = Transport::Udp;
-            (p.source_port, p.destination_port) = (u.source, u.destination);
-            p.payload = at + udp::HEADER;
+            p = p.with_udp(at, &u);
         }
         // Each family knows only its own ICMP: the other's number is just a protocol without ports.
         proto::ICMP | proto::ICMP6 if ip.v6 == (ip.proto == proto::ICMP6) => {

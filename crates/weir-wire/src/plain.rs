@@ -5,16 +5,11 @@
 //! the packet is no tunnel that [`crate::tunnel::inner`] would open; everything else, faults included, is nothing here.
 
 use crate::ethernet::{self, ethertype};
-use crate::fragment::Fragment;
-use crate::ipv4::mapped;
-use crate::ipv6::words;
 use crate::packet::proto;
 use crate::{Frame, Ip, MAX_OFFSET, Packet, Transport, ipv4, ipv6, tcp, tunnel, udp};
 
 /// Offset of the IP header.
 const IP: usize = ethernet::HEADER;
-/// Offset of the transport header behind IPv4.
-const L4_OF_4: usize = IP + ipv4::HEADER;
 /// Offset of the transport header behind IPv6.
 const L4_OF_6: usize = IP + ipv6::HEADER;
 
@@ -38,26 +33,7 @@ pub fn ip4<F: Frame>(frame: &F) -> Option<Packet> {
     if h[0] != 0x45 || field & 0x3fff != 0 || total < ipv4::HEADER || total > frame.len() - IP {
         return None;
     }
-    let id = u16::from_be_bytes([h[4], h[5]]);
-    transport(
-        frame,
-        Ip {
-            v6: false,
-            header: IP,
-            src: mapped([h[12], h[13], h[14], h[15]]),
-            dst: mapped([h[16], h[17], h[18], h[19]]),
-            proto: h[9],
-            ttl: h[8],
-            tos: h[1],
-            length: total as u32,
-            dont_fragment: field & 0x4000 != 0,
-            id_zero: id == 0,
-            options: false,
-            fragment: Fragment { length: (total - ipv4::HEADER) as u32, id: id as u32, ..Fragment::default() },
-            payload: L4_OF_4,
-            end: IP + total,
-        },
-    )
+    transport(frame, ipv4::whole(&h, IP, ipv4::HEADER, total))
 }
 
 /// A plain IPv6 packet; the frame's type field was looked at before.
@@ -69,25 +45,7 @@ pub fn ip6<F: Frame>(frame: &F) -> Option<Packet> {
     if h[0] >> 4 != 6 || length == 0 || length + L4_OF_6 > frame.len() {
         return None;
     }
-    transport(
-        frame,
-        Ip {
-            v6: true,
-            header: IP,
-            src: words(&h, 8),
-            dst: words(&h, 24),
-            proto: h[6],
-            ttl: h[7],
-            tos: (h[0] << 4) | (h[1] >> 4),
-            length: (length + ipv6::HEADER) as u32,
-            dont_fragment: false,
-            id_zero: false,
-            options: false,
-            fragment: Fragment::default(),
-            payload: L4_OF_6,
-            end: L4_OF_6 + length,
-        },
-    )
+    transport(frame, ipv6::whole(&h, IP, length + ipv6::HEADER))
 }
 
 /// The same packet with nothing known of what differs from one plain packet to the next: one state to the verifier, whatever
@@ -132,35 +90,12 @@ pub fn forgotten<F: Frame>(frame: &F, p: &Packet) -> Packet {
 fn transport<F: Frame>(frame: &F, ip: Ip) -> Option<Packet> {
     let at = ip.payload;
     let room = ip.end - at;
-    let p = Packet {
-        ip,
-        transport: Transport::Tcp,
-        l4: at,
-        source_port: 0,
-        destination_port: 0,
-        tcp_flags: 0,
-        data_offset: 0,
-        window: 0,
-        seq: 0,
-        ack: 0,
-        payload: at,
-    };
     if ip.proto == proto::TCP {
         if room < tcp::HEADER {
             return None;
         }
         let t = tcp::parse(frame.bytes::<{ tcp::HEADER }>(at)?, room, true).ok()?;
-        return Some(Packet {
-            source_port: t.source,
-            destination_port: t.destination,
-            tcp_flags: t.flags,
-            data_offset: t.data_offset,
-            window: t.window,
-            seq: t.seq,
-            ack: t.ack,
-            payload: at + t.data_offset as usize * 4,
-            ..p
-        });
+        return Some(Packet::bare(ip).with_tcp(at, &t));
     }
     if ip.proto != proto::UDP || room < udp::HEADER {
         return None;
@@ -169,11 +104,5 @@ fn transport<F: Frame>(frame: &F, ip: Ip) -> Option<Packet> {
     if tunnel::is_port(u.destination) {
         return None;
     }
-    Some(Packet {
-        transport: Transport::Udp,
-        source_port: u.source,
-        destination_port: u.destination,
-        payload: at + udp::HEADER,
-        ..p
-    })
+    Some(Packet::bare(ip).with_udp(at, &u))
 }

@@ -1,7 +1,8 @@
-//! The kernel program: two entry points around `weir_core::process`, and nothing else.
+//! The kernel program: two entry points around the decision of `weir_core`, in the order of `weir_core::process`. That is not
+//! called itself because its halves are functions of their own here: see `parts`.
 #![no_std]
 #![no_main]
-#![feature(asm_experimental_arch, optimize_attribute)]
+#![feature(asm_experimental_arch)]
 
 mod env;
 mod frame;

@@ -30,7 +30,7 @@ fn plain(start: usize, end: usize, length: usize, config: &'static Config, cpu: 
     decide_plain(&frame, &env, v6).map_or(NOT_PLAIN, Decision::pack)
 }
 
-/// Decides any XDP frame. For size: what is rare need not be fast, and must fit the stack.
+/// Decides any XDP frame.
 #[inline(never)]
 pub fn any_xdp(ctx: *const xdp_md, length: usize, config: &'static Config, cpu: u32) -> u64 {
     any(Context::Xdp(ctx), length, config, cpu)
