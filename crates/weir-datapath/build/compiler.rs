@@ -1,14 +1,17 @@
 //! Chooses the compiler for the kernel program: one that carries the sources of `core`.
 //!
-//! First rustup's `nightly` with the component `rust-src`; else the toolchain `weir-bpf`, which `cargo xtask setup`
-//! links to Debian's `rustc-web`. The toolchains are looked up as directories: asking rustup might install one.
+//! First the nightly of a stated day with the component `rust-src`, then whatever `nightly` is here, else the toolchain
+//! `weir-bpf`, which `cargo xtask setup` links to Debian's `rustc-web`. The toolchains are looked up as directories: asking
+//! rustup might install one.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-/// The toolchain that `cargo xtask setup` links where nightly cannot have `rust-src`.
+/// The nightly that `cargo xtask setup` installs: the newest ones use an LLVM that bpf-linker cannot read yet.
+pub const PINNED: &str = "nightly-2026-05-20";
+/// The toolchain that `cargo xtask setup` links where rustup cannot have that nightly.
 pub const LINKED: &str = "weir-bpf";
 /// bpf-linker reads the compiler's bitcode with LLVM 22; LLVM reads the bitcode of older versions, not of newer ones.
 pub const LLVM_MAJOR: u32 = 22;
@@ -53,7 +56,7 @@ impl fmt::Display for Unfit {
 /// The first usable compiler, or why each candidate is not.
 pub fn choose() -> Result<Compiler, Vec<(&'static str, Unfit)>> {
     let mut unfit = Vec::new();
-    for name in ["nightly", LINKED] {
+    for name in [PINNED, "nightly", LINKED] {
         match examine(name) {
             Ok(compiler) => return Ok(compiler),
             Err(why) => unfit.push((name, why)),
@@ -112,7 +115,7 @@ pub fn home_dir() -> PathBuf {
 }
 
 /// A linked toolchain stands under its bare name, a downloaded one with the host's triple behind it. A dated
-/// nightly (`nightly-2026-01-01-…`) is not the nightly.
+/// nightly (`nightly-2026-01-01-…`) is not `nightly`.
 fn toolchain_dir(name: &str) -> Option<PathBuf> {
     let entries = fs::read_dir(toolchains()).ok()?;
     let of_host = format!("{name}-{}-", env::consts::ARCH);
@@ -148,6 +151,8 @@ mod tests {
         let is_nightly = |file: &str| is_toolchain(Path::new(file), "nightly", "nightly-x86_64-");
         assert!(is_nightly("/t/nightly-x86_64-unknown-linux-gnu") && is_nightly("/t/nightly"));
         assert!(!is_nightly("/t/nightly-2026-01-01-x86_64-unknown-linux-gnu"));
+        let of_host = format!("{PINNED}-x86_64-");
+        assert!(is_toolchain(Path::new(&format!("/t/{PINNED}-x86_64-unknown-linux-gnu")), PINNED, &of_host));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The compiler for the kernel program: nightly with `rust-src` where rustup can have it, else Debian's packages.
+//! The compiler for the kernel program: a nightly with `rust-src` where rustup can have it, else Debian's packages.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use super::apt;
-use crate::bpf::ebpf::compiler::{self, Compiler, LINKED, Unfit};
+use crate::bpf::ebpf::compiler::{self, Compiler, LINKED, PINNED};
 use crate::sh::{self, say};
 
 /// rustup gives up by itself where it is refused; this is for a line that swallows packets.
@@ -24,30 +24,18 @@ pub fn ensure_compiler() -> Result<Compiler> {
     if sh::which("rustup").is_none() {
         bail!("rustup is not on the path: install it (https://rustup.rs), Weir's toolchains are kept by it");
     }
-    let nightly = tried.iter().find(|(name, _)| *name == "nightly").map(|(_, why)| why);
-    if let Some(args) = nightly.and_then(nightly_repair)
-        && complete_nightly(args)?
-    {
-        match compiler::examine("nightly") {
+    if install_pinned()? {
+        match compiler::examine(PINNED) {
             Ok(compiler) => return Ok(compiler),
-            Err(why) => say(format!("kernel programs: toolchain `nightly` still {why}")),
+            Err(why) => say(format!("kernel programs: toolchain `{PINNED}` still {why}")),
         }
     }
     link_debian()
 }
 
-/// What rustup would have to do for a usable nightly; `None` where it could do nothing.
-fn nightly_repair(why: &Unfit) -> Option<&'static [&'static str]> {
-    match why {
-        Unfit::NoSources(_) => Some(&["component", "add", "rust-src", "--toolchain", "nightly"]),
-        Unfit::NotInstalled => {
-            Some(&["toolchain", "install", "nightly", "--profile", "minimal", "--component", "rust-src"])
-        }
-        Unfit::NoRustc(_) | Unfit::Broken(_) | Unfit::TooOld(_) | Unfit::LlvmTooNew(_) => None,
-    }
-}
-
-fn complete_nightly(args: &[&str]) -> Result<bool> {
+/// A toolchain of its own: the user's `nightly` stays as it is, and the compiler's LLVM is one that bpf-linker reads.
+fn install_pinned() -> Result<bool> {
+    let args = ["toolchain", "install", PINNED, "--profile", "minimal", "--component", "rust-src"];
     say(format!("trying `rustup {}`", args.join(" ")));
     let mut rustup = Command::new("rustup");
     rustup.args(args).env_remove("RUSTUP_TOOLCHAIN").stdin(Stdio::null());
@@ -69,22 +57,9 @@ fn link_debian() -> Result<Compiler> {
     match compiler::examine(LINKED) {
         Ok(compiler) => Ok(compiler),
         Err(why) => bail!(
-            "the compiler that Debian's rustc-web brought {why}; give rustup a nightly with rust-src, or link another \
-             compiler that has its sources: `rustup toolchain link {LINKED} DIR`"
+            "the compiler that Debian's rustc-web brought {why}; add Debian's updates and security updates to the package \
+             sources, or install `{PINNED}` with rust-src by rustup, or link another compiler that has its sources: \
+             `rustup toolchain link {LINKED} DIR`"
         ),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rustup_is_asked_only_for_what_it_can_mend() {
-        let add = nightly_repair(&Unfit::NoSources("/x".into())).unwrap();
-        assert_eq!(add.join(" "), "component add rust-src --toolchain nightly");
-        assert!(nightly_repair(&Unfit::NotInstalled).unwrap().contains(&"rust-src"));
-        assert_eq!(nightly_repair(&Unfit::LlvmTooNew(23)), None);
-        assert_eq!(nightly_repair(&Unfit::Broken("/x".into())), None);
     }
 }
