@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Gives the uplink's queue its thread and its core.
 pub fn separate(layout: &Layout) -> Result<()> {
+    // Labs beside this one have such threads too, and may end at any moment: theirs are none of ours.
+    let others = threads()?;
     // /sys/class/net shows the namespace that it was mounted in; `ip netns exec` mounts one for the command.
     let switch = format!("echo 1 > /sys/class/net/{UPLINK}/threaded");
     tool::run("ip", &["netns", "exec", layout.node.name(), "sh", "-c", &switch])
@@ -26,13 +28,12 @@ pub fn separate(layout: &Layout) -> Result<()> {
     let core = cpu::cores()?.receive();
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let threads = threads()?;
-        // Another lab's threads beside ours get once more what they have.
-        for thread in &threads {
+        let ours: Vec<i32> = threads()?.into_iter().filter(|thread| !others.contains(thread)).collect();
+        for thread in &ours {
             cpu::tie(Pid::from_raw(*thread), &[core])?;
             cpu::rank(Pid::from_raw(*thread), Rank::Packets)?;
         }
-        if !threads.is_empty() {
+        if !ours.is_empty() {
             return Ok(());
         }
         if Instant::now() > deadline {

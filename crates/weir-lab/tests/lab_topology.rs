@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use common::{Hold, namespaces_of, skip, until};
+use rustix::process::{Pid, Signal, kill_process};
 use weir_lab::clean;
 use weir_lab::customers;
 use weir_lab::lab::Lab;
@@ -88,8 +89,7 @@ fn ctrl_c_and_down_end_a_lab_cleanly() {
         return;
     }
     let mut interrupted = Hold::open();
-    let pid = interrupted.child.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill").success());
+    kill_process(Pid::from_child(&interrupted.child), Signal::INT).expect("it lives");
     assert!(interrupted.child.wait().expect("its end").success());
     assert_eq!(namespaces_of(&interrupted.id), Vec::<String>::new());
 
