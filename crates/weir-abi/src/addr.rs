@@ -47,24 +47,23 @@ impl Addr {
 
     /// The address with only its first `len` bits kept. `len` counts from the top of the 128 bits: an IPv4 /24 is 120 here.
     #[inline(always)]
-    pub const fn masked(self, len: u32) -> Self {
-        // Branches instead of a 128-bit shift: the eBPF back end would call a library function for that.
-        if len >= 64 {
-            let low = len - 64;
-            let lo = if low >= 64 {
-                self.lo
-            } else if low == 0 {
-                0
-            } else {
-                self.lo & (u64::MAX << (64 - low))
-            };
-            Self { hi: self.hi, lo }
-        } else if len == 0 {
-            Self { hi: 0, lo: 0 }
-        } else {
-            Self { hi: self.hi & (u64::MAX << (64 - len)), lo: 0 }
-        }
+    pub const fn masked(self, len: u8) -> Self {
+        let mask = &MASKS[len as usize];
+        Self { hi: self.hi & mask.hi, lo: self.lo & mask.lo }
     }
 }
+
+/// The bits that a prefix of each length keeps. A table, because the kernel's verifier walks every branch of a computed mask
+/// for every length that is probed. All 256 values of the index are there, so that it needs no bound.
+static MASKS: [Addr; 256] = {
+    let mut masks = [Addr { hi: u64::MAX, lo: u64::MAX }; 256];
+    let mut len = 0;
+    while len < 128 {
+        let mask = !(u128::MAX >> len);
+        masks[len] = Addr { hi: (mask >> 64) as u64, lo: mask as u64 };
+        len += 1;
+    }
+    masks
+};
 
 const _: () = assert!(size_of::<Addr>() == 16);

@@ -33,4 +33,4 @@ pub use sample::{Sample, Verdict};
 pub use target::TargetKey;
 
 /// Version of every layout in this crate. Pinned maps of another version are not adopted.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;

@@ -36,9 +36,11 @@ pub const FEATURES: &str = "FEATURES";
 pub const RULE_COUNTERS: &str = "RULE_COUNTERS";
 /// Ring buffer of [`crate::Sample`]s.
 pub const SAMPLES: &str = "SAMPLES";
+/// One [`crate::sample::SampleBudget`] per CPU.
+pub const SAMPLE_BUDGETS: &str = "SAMPLE_BUDGETS";
 
 /// Every map that is pinned, in the order of their creation.
-pub const PINNED: [&str; 18] = [
+pub const PINNED: [&str; 19] = [
     CONFIG,
     SLOTS4,
     PARTS4,
@@ -57,6 +59,7 @@ pub const PINNED: [&str; 18] = [
     FEATURES,
     RULE_COUNTERS,
     SAMPLES,
+    SAMPLE_BUDGETS,
 ];
 
 /// Keys of [`LENGTHS`] from here on are scoped lists: base + 2 × list + (1 for IPv6, 0 for IPv4).

@@ -70,9 +70,35 @@ pub struct Lengths6 {
     pub otherwise: u8,
     /// Lengths, longest first. Counted from the top of 128 bits: an IPv4 /24 is 120.
     pub lens: [u8; MAX_LENGTHS],
+    /// A Bloom filter of one hash (CACM 1970) over the prefixes that these lengths may find: where a prefix's bit is clear,
+    /// the exact map need not be asked for it, which costs more than all else here.
+    pub filter: [u64; 2],
 }
 
-const _: () = assert!(size_of::<Lengths6>() == 32);
+const _: () = assert!(size_of::<Lengths6>() == 48);
+
+impl Lengths6 {
+    /// Word and bit of a prefix; its address must have all bits behind `len` cleared.
+    #[inline(always)]
+    const fn filter_bit(addr: Addr, len: u8) -> (usize, u32) {
+        let folded = addr.hi ^ addr.lo.rotate_left(29) ^ (len as u64) << 57;
+        let h = folded.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 57;
+        ((h >> 6) as usize & 1, h as u32 & 63)
+    }
+
+    /// Notes a prefix.
+    pub const fn note(&mut self, addr: Addr, len: u8) {
+        let (word, bit) = Self::filter_bit(addr, len);
+        self.filter[word] |= 1 << bit;
+    }
+
+    /// 1 where the exact map may hold the prefix, else 0: a number, so that no branch is made of it.
+    #[inline(always)]
+    pub const fn may_hold(&self, addr: Addr, len: u8) -> u64 {
+        let (word, bit) = Self::filter_bit(addr, len);
+        self.filter[word] >> bit & 1
+    }
+}
 
 /// The list that holds for the whole node.
 pub const LIST_NODE: u16 = 0;

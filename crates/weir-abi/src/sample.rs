@@ -44,3 +44,21 @@ pub struct Sample {
 }
 
 const _: () = assert!(size_of::<Sample>() == 128);
+
+/// What one CPU knows of its samples: the budget of the tick, and what was not sent. A cache line, so that CPUs do not meet.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SampleBudget {
+    /// The tick in which `taken` were asked for.
+    pub tick: u64,
+    /// Samples asked for within that tick.
+    pub taken: u64,
+    /// Samples left out because the tick's budget was spent, ever.
+    pub over_budget: u64,
+    /// Samples left out because the ring was full, ever.
+    pub ring_full: u64,
+    /// Always zero.
+    pub pad: [u64; 4],
+}
+
+const _: () = assert!(size_of::<SampleBudget>() == 64);

@@ -32,6 +32,9 @@ pub trait Datapath: Send {
     /// Moves waiting samples to the end of `out`.
     fn poll_samples(&mut self, out: &mut Vec<Sample>) -> Result<(), DatapathError>;
 
+    /// Samples that were due and did not come, ever.
+    fn lost_samples(&mut self) -> Result<LostSamples, DatapathError>;
+
     /// One of `mask + 1` packets is sampled, of those passed and of those dropped; `u32::MAX`: none.
     fn set_sampling(&mut self, pass_mask: u32, drop_mask: u32) -> Result<(), DatapathError>;
 
@@ -63,6 +66,15 @@ pub struct ApplyReport {
     pub changes: u64,
     /// How long it took.
     pub elapsed: Duration,
+}
+
+/// Samples that were due and did not come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LostSamples {
+    /// The budget of the moment was spent.
+    pub over_budget: u64,
+    /// The agent was behind.
+    pub ring_full: u64,
 }
 
 /// How a program is attached, best first.

@@ -7,7 +7,7 @@ use weir_abi::{Counter, Feature, Reason, Sample};
 use weir_policy::diff::Diff;
 use weir_policy::image::TableImage;
 
-use crate::datapath::{ApplyReport, Attachment, Datapath, DatapathError, Hook, MapUse};
+use crate::datapath::{ApplyReport, Attachment, Datapath, DatapathError, Hook, LostSamples, MapUse};
 
 /// What the test sees and sets.
 #[derive(Debug, Default)]
@@ -28,6 +28,8 @@ pub struct State {
     pub features: Vec<(u32, Feature, u64)>,
     /// Samples to be fetched.
     pub samples: Vec<Sample>,
+    /// Samples that did not come.
+    pub lost_samples: LostSamples,
     /// Masks that were set last.
     pub sampling: Option<(u32, u32)>,
     /// The kernel's tick.
@@ -114,6 +116,10 @@ impl Datapath for Fake {
     fn poll_samples(&mut self, out: &mut Vec<Sample>) -> Result<(), DatapathError> {
         out.append(&mut self.state().samples);
         Ok(())
+    }
+
+    fn lost_samples(&mut self) -> Result<LostSamples, DatapathError> {
+        Ok(self.state().lost_samples)
     }
 
     fn set_sampling(&mut self, pass_mask: u32, drop_mask: u32) -> Result<(), DatapathError> {

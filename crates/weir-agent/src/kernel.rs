@@ -7,7 +7,7 @@ use weir_datapath::{Datapath as Kernel, Sizes};
 use weir_policy::diff::Diff;
 use weir_policy::image::TableImage;
 
-use crate::datapath::{ApplyReport, Attachment, Datapath, DatapathError, Hook, MapUse};
+use crate::datapath::{ApplyReport, Attachment, Datapath, DatapathError, Hook, LostSamples, MapUse};
 
 /// How to open the packet path.
 #[derive(Clone, Debug)]
@@ -98,6 +98,11 @@ impl Datapath for Adapter {
     fn poll_samples(&mut self, out: &mut Vec<Sample>) -> Result<(), DatapathError> {
         self.kernel.drain_samples(out);
         Ok(())
+    }
+
+    fn lost_samples(&mut self) -> Result<LostSamples, DatapathError> {
+        let weir_datapath::LostSamples { over_budget, ring_full } = self.kernel.counters().lost_samples();
+        Ok(LostSamples { over_budget, ring_full })
     }
 
     fn set_sampling(&mut self, pass_mask: u32, drop_mask: u32) -> Result<(), DatapathError> {

@@ -61,6 +61,14 @@ impl Collector for Collected {
 
         let received = view.recent().received;
         counters(&mut encoder, "samples", "Packet samples received", [(vec![], received)])?;
+        let lost = traffic.lost_samples;
+        let lost = [("over_budget", lost.over_budget), ("ring_full", lost.ring_full)];
+        counters(
+            &mut encoder,
+            "samples_lost",
+            "Packet samples that were due and did not come",
+            lost.map(|(why, n)| (vec![("why", why.to_owned())], n)),
+        )?;
         let rates = [("pass", traffic.sampling.pass_mask), ("drop", traffic.sampling.drop_mask)];
         gauges(
             &mut encoder,

@@ -6,7 +6,7 @@ use std::time::Instant;
 use weir_abi::{Counter, Feature, Reason};
 use weir_api::local::{Totals, Verdict};
 
-use crate::datapath::{Datapath, DatapathError, MapUse};
+use crate::datapath::{Datapath, DatapathError, LostSamples, MapUse};
 use crate::sampling::Rates;
 
 /// One counter.
@@ -39,6 +39,8 @@ pub struct Traffic {
     pub rules: Vec<(u32, Counter)>,
     /// How full the maps are.
     pub maps: Vec<MapUse>,
+    /// Samples that did not come.
+    pub lost_samples: LostSamples,
     /// Sampling in force.
     pub sampling: Rates,
 }
@@ -52,6 +54,7 @@ impl Traffic {
             features: Vec::new(),
             rules: Vec::new(),
             maps: Vec::new(),
+            lost_samples: LostSamples::default(),
             sampling: Rates::default(),
         }
     }
@@ -82,6 +85,7 @@ impl Traffic {
             features: datapath.features()?,
             rules: datapath.rule_counters()?,
             maps: datapath.maps(),
+            lost_samples: datapath.lost_samples()?,
             sampling: before.sampling,
         })
     }

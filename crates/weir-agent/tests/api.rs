@@ -4,7 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -13,6 +13,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::oneshot;
 use weir_abi::{Counter, Feature, Reason};
 use weir_agent::api::ListenError;
+use weir_agent::datapath::LostSamples;
 use weir_agent::engine::Settings;
 use weir_agent::fake::Fake;
 use weir_agent::run::{Ended, Options, RunError, run_until};
@@ -95,6 +96,15 @@ impl Daemon {
         json!({ "code": status, "body": value })
     }
 
+    /// Waits for the first reading of the counters: it comes by itself, within a second or so.
+    async fn has_read_counters(&self) {
+        let start = Instant::now();
+        while !self.tcp("[::1]:80", "GET /metrics").await.1.contains("weir_packets_total{") {
+            assert!(start.elapsed() < Duration::from_secs(20), "no reading of the counters");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     async fn tcp(&self, host: &str, line: &str) -> (u16, String) {
         ask(TcpStream::connect(self.tcp).await.unwrap(), host, line, "").await
     }
@@ -148,8 +158,9 @@ async fn loopback_reads_and_changes_nothing() {
         (0, true, Reason::DenyListed, Counter { packets: 3, bytes: 180 }),
     ];
     world.kernel.state().features = vec![(0, Feature::Syn, 5)];
+    world.kernel.state().lost_samples = LostSamples { over_budget: 11, ring_full: 2 };
     let daemon = world.start().await;
-    tokio::time::sleep(Duration::from_millis(1300)).await;
+    daemon.has_read_counters().await;
     assert_eq!(daemon.tcp("127.0.0.1", "GET /livez").await, (200, "ok\n".into()));
     assert_eq!(daemon.tcp("localhost:9", "GET /readyz").await, (200, "ok\n".into()));
     let (status, metrics) = daemon.tcp("[::1]:80", "GET /metrics").await;
@@ -159,6 +170,8 @@ async fn loopback_reads_and_changes_nothing() {
         "weir_packets_total{target=\"node\",reason=\"deny_list\",verdict=\"would_drop\"} 3",
         "weir_bytes_total{target=\"node\",reason=\"block\",verdict=\"drop\"} 420",
         "weir_feature_packets_total{target=\"node\",feature=\"syn\"} 5",
+        "weir_samples_lost_total{why=\"over_budget\"} 11",
+        "weir_samples_lost_total{why=\"ring_full\"} 2",
         "weir_attachment{interface=\"eth0\",hook=\"native_xdp\"} 1.0",
         "weir_map_capacity{map=\"PREFIXES\"} 1024.0",
         "weir_policy_generation 1.0",
@@ -184,7 +197,6 @@ async fn loopback_reads_and_changes_nothing() {
 async fn policy_files_are_followed() {
     let world = World::new();
     let daemon = world.start().await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
     let file = world.dir.path().join("policy/a.yaml");
     let object =
         "apiVersion: weir.dev/v1alpha1\nkind: ClusterProtection\nmetadata: {name: host}\nspec: {mode: Enforce}\n";

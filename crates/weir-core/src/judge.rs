@@ -160,7 +160,7 @@ fn of_target<F: Frame, E: Env>(
     let mut rule = 0;
     let mut pass = Reason::Clean as u8;
     if policy.list != 0 {
-        let listed = lists::scoped(env, policy.list, blurred(frame, src));
+        let listed = lists::scoped(frame, env, policy.list, blurred(frame, src));
         rule = listed.rule;
         number = frame.blur(answer(listed.reason));
     }

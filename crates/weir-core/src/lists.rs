@@ -36,7 +36,7 @@ pub fn node<F: Frame, E: Env>(frame: &F, env: &E, src: Addr) -> Listed {
     if config.flags & node_flag::LIST6 == 0 {
         return UNLISTED;
     }
-    node6(env, src)
+    node6(frame, env, src)
 }
 
 /// IPv4: the /24's two bits; only "part" looks further.
@@ -80,7 +80,7 @@ fn node4<F: Frame, E: Env>(frame: &F, env: &E, src: Addr, wide_lens: u32) -> Lis
 
 /// IPv6: the /27's two bits; "part" probes the lengths that exist there.
 #[inline(always)]
-fn node6<E: Env>(env: &E, src: Addr) -> Listed {
+fn node6<F: Frame, E: Env>(frame: &F, env: &E, src: Addr) -> Listed {
     let slot = slot6(src.hi);
     if slot != SLOT6_OUTSIDE {
         let state = State::from_bits(env.slots6((slot >> 5) & (SLOTS6_WORDS - 1)) >> ((slot & 31) * 2));
@@ -89,26 +89,42 @@ fn node6<E: Env>(env: &E, src: Addr) -> Listed {
         }
     }
     let Some(lengths) = env.lengths(slot) else { return UNLISTED };
-    probe(env, LIST_NODE, src, lengths)
+    probe(frame, env, LIST_NODE, src, lengths)
 }
 
 /// A target's own list.
 #[inline(always)]
-pub fn scoped<E: Env>(env: &E, list: u16, src: Addr) -> Listed {
+pub fn scoped<F: Frame, E: Env>(frame: &F, env: &E, list: u16, src: Addr) -> Listed {
     let key = SCOPED_LENGTHS_BASE + list as u32 * 2 + !src.is_v4() as u32;
     let Some(lengths) = env.lengths(key) else { return UNLISTED };
-    probe(env, list, src, lengths)
+    probe(frame, env, list, src, lengths)
 }
 
 /// Probes the lengths, longest first: the first live entry decides.
+///
+/// First the filter names the lengths that are worth a look, without a branch: a look costs more than all of that. A length that
+/// is not worth one is no way of its own for the verifier.
 #[inline(always)]
-fn probe<E: Env>(env: &E, list: u16, src: Addr, lengths: &Lengths6) -> Listed {
+fn probe<F: Frame, E: Env>(frame: &F, env: &E, list: u16, src: Addr, lengths: &Lengths6) -> Listed {
+    let mut worth = 0u64;
     let mut i = 0;
     while i < MAX_LENGTHS {
         if i >= lengths.count as usize {
             break;
         }
-        if let Some(entry) = live(env, list, src, lengths.lens[i]) {
+        let len = lengths.lens[i];
+        worth |= lengths.may_hold(src.masked(len), len) << i;
+        i += 1;
+    }
+    let worth = frame.blur64(worth);
+    let mut i = 0;
+    while i < MAX_LENGTHS {
+        if worth >> i == 0 {
+            break;
+        }
+        if worth >> i & 1 != 0
+            && let Some(entry) = live(env, list, src, lengths.lens[i])
+        {
             return listed(&entry, list);
         }
         i += 1;
@@ -119,7 +135,7 @@ fn probe<E: Env>(env: &E, list: u16, src: Addr, lengths: &Lengths6) -> Listed {
 /// The entry of exactly this length, unless it has expired.
 #[inline(always)]
 fn live<E: Env>(env: &E, list: u16, src: Addr, len: u8) -> Option<PrefixEntry> {
-    let key = PrefixKey::new(src.masked(len as u32), list, len);
+    let key = PrefixKey::new(src.masked(len), list, len);
     let entry = env.prefix(&key)?;
     if entry.expires != 0 && env.tick() >= entry.expires {
         return None;

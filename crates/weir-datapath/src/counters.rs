@@ -2,6 +2,7 @@
 
 use weir_abi::counters::{counter_index, feature_index};
 use weir_abi::rules::SLOTS;
+use weir_abi::sample::SampleBudget;
 use weir_abi::{Counter, FEATURE_SLOTS, Feature, Reason, maps};
 
 use crate::error::Result;
@@ -14,6 +15,7 @@ pub struct Counters {
     counters: Mapped<Counter>,
     features: Mapped<u64>,
     rules: Mapped<Counter>,
+    samples: Mapped<SampleBudget>,
     sizes: Sizes,
 }
 
@@ -30,6 +32,15 @@ pub struct Counted {
     pub counter: Counter,
 }
 
+/// Samples that were due and did not come, since the maps were made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LostSamples {
+    /// A CPU had taken its share of the tick already.
+    pub over_budget: u64,
+    /// The ring was full.
+    pub ring_full: u64,
+}
+
 impl Counters {
     /// Opens the counters of an object.
     pub fn new(object: &Object, sizes: &Sizes) -> Result<Self> {
@@ -38,6 +49,7 @@ impl Counters {
             counters: map(object, maps::COUNTERS, per_target * weir_abi::counters::COUNTER_SLOTS as u32)?,
             features: map(object, maps::FEATURES, per_target * FEATURE_SLOTS as u32)?,
             rules: map(object, maps::RULE_COUNTERS, sizes.cpus * SLOTS as u32)?,
+            samples: map(object, maps::SAMPLE_BUDGETS, sizes.cpus)?,
             sizes: *sizes,
         })
     }
@@ -89,6 +101,17 @@ impl Counters {
             out.extend(Feature::ALL.iter().map(|f| (target, *f, f.sum(&row))).filter(|(_, _, n)| *n != 0));
         }
         out
+    }
+
+    /// Samples that were left out, summed over CPUs.
+    pub fn lost_samples(&self) -> LostSamples {
+        let mut sum = LostSamples::default();
+        for cpu in 0..self.sizes.cpus as usize {
+            let budget = self.samples.get(cpu);
+            sum.over_budget = sum.over_budget.wrapping_add(budget.over_budget);
+            sum.ring_full = sum.ring_full.wrapping_add(budget.ring_full);
+        }
+        sum
     }
 
     /// Matches of every rule slot, summed over CPUs.

@@ -26,7 +26,7 @@ pub mod traffic;
 
 pub use attach::{Attachment, Hook, freplace_available};
 pub use cells::Cells;
-pub use counters::{Counted, Counters};
+pub use counters::{Counted, Counters, LostSamples};
 pub use datapath::{Datapath, OpenOptions, detach};
 pub use error::DatapathError;
 pub use map_use::MapUse;

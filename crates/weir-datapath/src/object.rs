@@ -66,6 +66,7 @@ impl Sizes {
             maps::COUNTERS => per_cpu_and_target * COUNTER_SLOTS as u32,
             maps::FEATURES => per_cpu_and_target * FEATURE_SLOTS as u32,
             maps::RULE_COUNTERS => self.cpus * SLOTS as u32,
+            maps::SAMPLE_BUDGETS => self.cpus,
             _ => return None,
         })
     }

@@ -1,5 +1,6 @@
 //! Which types may cross into the kernel as bytes.
 
+use weir_abi::sample::SampleBudget;
 use weir_abi::{
     Config, Counter, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine, TargetCells,
     TargetKey, TargetPolicy,
@@ -34,4 +35,4 @@ plain!(
     SourceLine,
     TargetCells
 );
-plain!(TargetKey, TargetPolicy);
+plain!(SampleBudget, TargetKey, TargetPolicy);

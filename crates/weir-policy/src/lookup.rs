@@ -84,13 +84,15 @@ fn lengths(lists: &ListImage, key: u32) -> Option<&Lengths6> {
 /// The lengths in their order: the first entry that is live decides.
 fn probe_all(lists: &ListImage, list: u16, addr: Addr, lengths: &Lengths6, now: u64) -> Found {
     let lens = lengths.lens.iter().take(lengths.count.into());
+    // As in the kernel: what the filter leaves out is not looked for.
     lens.copied()
+        .filter(|&len| lengths.may_hold(addr.masked(len), len) != 0)
         .find_map(|len| probe(lists, list, addr, len, now))
         .map_or(Found::state(State::from_bits(lengths.otherwise.into())), Found::entry)
 }
 
 fn probe(lists: &ListImage, list: u16, addr: Addr, len: u8, now: u64) -> Option<(PrefixKey, PrefixEntry)> {
-    let key = PrefixKey::new(addr.masked(len.into()), list, len);
+    let key = PrefixKey::new(addr.masked(len), list, len);
     let at = lists.prefixes.binary_search_by_key(&prefix_order(&key), |(k, _)| prefix_order(k)).ok()?;
     let (_, entry) = lists.prefixes[at];
     (entry.expires == 0 || now < entry.expires).then_some((key, entry))

@@ -22,7 +22,7 @@ pub struct Prefix {
 impl Prefix {
     /// The prefix of `len` bits (0 to 128, from the top of 128) around `addr`; nothing for a longer one.
     pub fn new(addr: Addr, len: u8) -> Option<Self> {
-        (len <= 128).then(|| Self { addr: addr.masked(len.into()), len })
+        (len <= 128).then(|| Self { addr: addr.masked(len), len })
     }
 
     /// One address.
@@ -64,7 +64,7 @@ impl Prefix {
 
     /// Whether the address is of the same family and lies inside.
     pub fn contains(self, addr: Addr) -> bool {
-        addr.is_v4() == self.is_v4() && addr.masked(self.len.into()) == self.addr
+        addr.is_v4() == self.is_v4() && addr.masked(self.len) == self.addr
     }
 
     /// Whether `other` is of the same family and lies inside, itself included.
@@ -107,7 +107,7 @@ impl From<IpNet> for Prefix {
     fn from(net: IpNet) -> Self {
         let shift = if matches!(net, IpNet::V4(_)) { V4_BITS } else { 0 };
         let len = net.prefix_len() + shift;
-        Self { addr: addr_from(net.addr()).masked(len.into()), len }
+        Self { addr: addr_from(net.addr()).masked(len), len }
     }
 }
 

@@ -38,6 +38,12 @@ impl KernelEnv {
         (self.config, self.cpu)
     }
 
+    /// This CPU's number.
+    #[inline(always)]
+    pub fn cpu(&self) -> u32 {
+        self.cpu
+    }
+
     /// A word that the verifier knows nothing of.
     #[inline(always)]
     pub fn noise(&self) -> u64 {

@@ -7,6 +7,7 @@ use weir_abi::counters::COUNTER_SLOTS;
 use weir_abi::maps::{DEFAULT_FRAGMENT_SLOTS, DEFAULT_SOURCE_LINES, DEFAULT_TARGETS};
 use weir_abi::prefix::{SLOTS4_WORDS, SLOTS6_WORDS};
 use weir_abi::rules::SLOTS;
+use weir_abi::sample::SampleBudget;
 use weir_abi::{
     Config, Counter, FEATURE_SLOTS, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine,
     TargetCells, TargetKey, TargetPolicy,
@@ -61,13 +62,12 @@ pub static FEATURES: Array<u64> = Array::with_max_entries(DEFAULT_TARGETS * FEAT
 pub static RULE_COUNTERS: Array<Counter> = Array::with_max_entries(SLOTS as u32, MMAPABLE);
 #[map]
 pub static SAMPLES: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
+#[map]
+pub static SAMPLE_BUDGETS: Array<SampleBudget> = Array::with_max_entries(1, MMAPABLE);
 
 /// What this CPU remembers of the target map. Not pinned, not shared: it is only a shortcut.
 #[map]
 pub static TARGET_CACHE: PerCpuArray<CachedTarget> = PerCpuArray::with_max_entries(256, 0);
-/// Samples that this CPU took within the current tick.
-#[map]
-pub static SAMPLE_BUDGET: PerCpuArray<Budget> = PerCpuArray::with_max_entries(1, 0);
 
 /// One remembered answer; all of the key is kept, so that no collision can give a wrong one.
 #[repr(C)]
@@ -76,12 +76,4 @@ pub struct CachedTarget {
     pub key: TargetKey,
     pub generation: u32,
     pub id: u32,
-}
-
-/// How many samples were taken in which tick.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct Budget {
-    pub tick: u64,
-    pub taken: u64,
 }

@@ -16,7 +16,9 @@ pub fn take(frame: &Linear, env: &KernelEnv, outcome: &Outcome, ifindex: u32) {
     if !within_budget(env) {
         return;
     }
-    let Some(mut entry) = maps::SAMPLES.reserve::<Sample>(0) else { return };
+    let Some(mut entry) = maps::SAMPLES.reserve::<Sample>(0) else {
+        return count_lost(env);
+    };
     let mut captured = 0;
     // SAFETY: the reservation is this program's alone until it is submitted; every field is written before that.
     let sample = unsafe { &mut *entry.as_mut_ptr() };
@@ -46,22 +48,47 @@ pub fn take(frame: &Linear, env: &KernelEnv, outcome: &Outcome, ifindex: u32) {
         }
         at += 8;
     }
+    // What is left of the frame behind the last whole word.
+    let mut left = 0;
+    while left < 7 {
+        let at = captured & 127;
+        if at >= SAMPLE_BYTES {
+            break;
+        }
+        let Some([byte]) = frame.bytes::<1>(at) else { break };
+        sample.bytes[at] = byte;
+        captured = at + 1;
+        left += 1;
+    }
     sample.captured = captured as u16;
     entry.submit(0);
 }
 
-/// Whether this CPU may take another sample within this tick.
+/// Whether this CPU may take another sample within this tick. Those that it may not take are counted.
 #[inline(always)]
 fn within_budget(env: &KernelEnv) -> bool {
-    let Some(budget) = maps::SAMPLE_BUDGET.get_ptr_mut(0) else { return false };
+    let Some(budget) = maps::SAMPLE_BUDGETS.get_ptr_mut(env.cpu()) else { return false };
     let tick = env.tick();
-    // SAFETY: the element is this CPU's own.
+    // SAFETY: the element is this CPU's own; user space only reads it.
     unsafe {
         if (*budget).tick != tick {
             (*budget).tick = tick;
             (*budget).taken = 0;
         }
         (*budget).taken += 1;
-        (*budget).taken <= env.config().samples_per_tick as u64
+        let within = (*budget).taken <= env.config().samples_per_tick as u64;
+        if !within {
+            (*budget).over_budget += 1;
+        }
+        within
+    }
+}
+
+/// The ring was full: user space is behind.
+#[inline(always)]
+fn count_lost(env: &KernelEnv) {
+    if let Some(budget) = maps::SAMPLE_BUDGETS.get_ptr_mut(env.cpu()) {
+        // SAFETY: as in `within_budget`.
+        unsafe { (*budget).ring_full += 1 }
     }
 }

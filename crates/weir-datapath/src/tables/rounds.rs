@@ -48,7 +48,7 @@ fn close(around: &mut Vec<usize>, heights: &mut [u32]) {
 }
 
 fn holds(outer: &PrefixKey, inner: &PrefixKey) -> bool {
-    outer.list == inner.list && outer.len <= inner.len && inner.addr.masked(outer.len.into()) == outer.addr
+    outer.list == inner.list && outer.len <= inner.len && inner.addr.masked(outer.len) == outer.addr
 }
 
 /// Splits destinations into rounds, the most exact ones first, in the order in which the packet path asks for them.
@@ -74,7 +74,7 @@ mod tests {
     use weir_abi::Addr;
 
     fn key(list: u16, ip: u32, len: u8) -> (PrefixKey, PrefixEntry) {
-        (PrefixKey::new(Addr::v4(ip).masked(96 + u32::from(len)), list, 96 + len), PrefixEntry::default())
+        (PrefixKey::new(Addr::v4(ip).masked(96 + len), list, 96 + len), PrefixEntry::default())
     }
 
     fn check(prefixes: &[(u16, u32, u8)], rounds: &[&[usize]]) {

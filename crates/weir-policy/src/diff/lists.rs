@@ -151,7 +151,9 @@ fn lengths(old: &View<'_>, new: &View<'_>, torn: &mut Vec<u32>) -> Details<Lengt
             }
         };
         let all = Lens::of(before).or(Lens::of(after));
-        let [over_old, over_new] = [before, after].map(|l| all.entry(State::from_bits(l.otherwise.into())));
+        let filter = [before.filter[0] | after.filter[0], before.filter[1] | after.filter[1]];
+        let [over_old, over_new] = [before, after]
+            .map(|l| all.entry(State::from_bits(l.otherwise.into())).map(|entry| Lengths6 { filter, ..entry }));
         match (over_old, over_new) {
             (Some(over_old), Some(over_new)) => {
                 if key < SLOT6_OUTSIDE {

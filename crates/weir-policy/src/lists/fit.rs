@@ -128,7 +128,7 @@ impl Work {
         let inside = prefixes.iter().filter(|(key, _)| region.holds(key));
         // What covers the region whole stands before it.
         let around = lens.iter().filter(|len| *len <= region.len()).filter_map(|len| {
-            let key = PrefixKey::new(addr_of(region.base()).masked(len.into()), list, len);
+            let key = PrefixKey::new(addr_of(region.base()).masked(len), list, len);
             let at = prefixes.binary_search_by_key(&prefix_order(&key), |(key, _)| prefix_order(key)).ok()?;
             prefixes.get(at)
         });
@@ -175,7 +175,7 @@ impl Work {
             // Only the region's part of it.
             let start = first.max(self.region.base());
             let end = last(start, from.max(self.region.len()));
-            let mut at = addr_of(start).masked(to.into()).bits();
+            let mut at = addr_of(start).masked(to).bits();
             loop {
                 self.put(at, to, entry, until);
                 let behind = last(at, to);

@@ -52,14 +52,14 @@ impl Lens {
         self.host.then_some(128).into_iter().chain(rest)
     }
 
-    /// The table entry with these lengths; nothing where they do not fit.
+    /// The table entry with these lengths; nothing where they do not fit. No prefix is noted in it yet.
     pub fn entry(self, otherwise: State) -> Option<Lengths6> {
         if self.count() > MAX_LENGTHS {
             return None;
         }
         let mut lens = [0; MAX_LENGTHS];
         lens.iter_mut().zip(self.iter()).for_each(|(place, len)| *place = len);
-        Some(Lengths6 { count: self.count() as u8, otherwise: otherwise as u8, lens })
+        Some(Lengths6 { count: self.count() as u8, otherwise: otherwise as u8, lens, filter: [0; 2] })
     }
 }
 

@@ -39,7 +39,9 @@ impl Run {
             return None;
         }
         let key = SCOPED_LENGTHS_BASE + 2 * u32::from(self.list) + u32::from(self.six);
-        Some((key, self.lens.entry(State::None)?))
+        let mut entry = self.lens.entry(State::None)?;
+        self.prefixes.iter().for_each(|(key, _)| entry.note(key.addr, key.len));
+        Some((key, entry))
     }
 }
 

@@ -79,6 +79,35 @@ impl Six {
                 words::fill(&mut self.slots, slot, slot, State::Part);
             }
         }
+        self.note_prefixes();
+    }
+
+    /// Notes each prefix in the entries that lead to it.
+    fn note_prefixes(&mut self) {
+        let mut at = 0;
+        for (key, _) in &self.prefixes {
+            let (first, last) = (key.addr.bits(), last(key.addr.bits(), key.len));
+            let slots = if first < SLOTS.0 || last > SLOTS.1 {
+                SLOT6_OUTSIDE..=SLOT6_OUTSIDE
+            } else {
+                slot(first)..=slot(last)
+            };
+            for slot in slots {
+                // Prefixes come mostly in the order of the slots.
+                match self.lengths.get(at) {
+                    Some((here, _)) if *here == slot => {}
+                    Some((next, _)) if *next < slot && self.lengths.get(at + 1).is_some_and(|(n, _)| *n == slot) => {
+                        at += 1
+                    }
+                    _ => at = self.lengths.partition_point(|(n, _)| *n < slot),
+                }
+                if let Some((here, entry)) = self.lengths.get_mut(at)
+                    && *here == slot
+                {
+                    entry.note(key.addr, key.len);
+                }
+            }
+        }
     }
 
     /// The lengths to probe by slot, ascending.

@@ -71,15 +71,13 @@ impl Answer {
     }
 }
 
-/// The head of a frame as samples have it: whole words of eight bytes, as far as they go.
+/// The head of a frame as samples have it.
 fn head<F: Frame>(frame: &F) -> ([u8; SAMPLE_BYTES], u16) {
     let mut bytes = [0; SAMPLE_BYTES];
     let mut captured = 0;
-    for (at, place) in (0..).step_by(8).zip(bytes.chunks_exact_mut(8)) {
-        if let Some(word) = frame.bytes::<8>(at) {
-            place.copy_from_slice(&word);
-            captured = at as u16 + 8;
-        }
+    for (at, place) in bytes.iter_mut().enumerate() {
+        let Some([byte]) = frame.bytes::<1>(at) else { break };
+        (*place, captured) = (byte, at as u16 + 1);
     }
     (bytes, captured)
 }

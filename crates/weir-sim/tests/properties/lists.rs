@@ -52,7 +52,7 @@ fn check(list: &[ListEntry], addrs: &[Addr]) {
             agree(said, &lookup::node(tables, addr, now), addr);
             assert_eq!(state(said), oracle(list, &[Scope::Node], addr, now), "{addr:x?} at {now}");
             for (id, sets) in own_lists() {
-                let said = scoped(&env.cpu(0), id, addr);
+                let said = scoped(&Bytes::new(&[]), &env.cpu(0), id, addr);
                 agree(said, &lookup::own(tables, id, addr, now), addr);
                 let scopes: Vec<Scope> = sets.iter().map(|s| Scope::Set(*s)).collect();
                 assert_eq!(state(said), oracle(list, &scopes, addr, now), "{addr:x?} in list {id} at {now}");
