@@ -59,9 +59,9 @@ fn a_sample_tells_what_was_done_and_why() {
         world.node.run(|| {
             let mut datapath = open(&world, enforce);
             let rule = policy::shop().rules[0].id;
-            let (refused, number) = if enforce { (Verdict::Drop, 0) } else { (Verdict::WouldDrop, 0) };
+            let refused = if enforce { Verdict::Drop } else { Verdict::WouldDrop };
             let story = [
-                (frames::udp(DENIED, b"short"), refused, Reason::DenyListed, 0, number),
+                (frames::udp(DENIED, b"short"), refused, Reason::DenyListed, 0, 0),
                 (frames::udp(EXCEPTED, &long), Verdict::Pass, Reason::AllowListed, 0, 0),
                 (frames::udp(CUSTOMER, &long), Verdict::Pass, Reason::Clean, SHOP, 0),
                 (frames::udp_to(CUSTOMER, 123, frames::SERVICE, b"ntp"), refused, Reason::Rule, SHOP, rule),
