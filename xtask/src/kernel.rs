@@ -9,7 +9,7 @@ use crate::tools;
 
 /// The oldest kernel that Weir supports.
 pub const FLOOR: (u32, u32) = (5, 15);
-/// tcx; older kernels get clsact instead.
+/// tcx; on older kernels only interfaces with native XDP, or with generic XDP where asked for, can be protected.
 const TCX: (u32, u32) = (6, 6);
 
 /// The capabilities that loading, attaching and reading back take, with their numbers in `linux/capability.h`.
@@ -29,7 +29,7 @@ pub fn version() -> Fact {
 fn judge_version(release: &str) -> Fact {
     match parse_version(release) {
         Some(version) if version < FLOOR => Err(format!("{release} is older than {}.{}", FLOOR.0, FLOOR.1)),
-        Some(version) if version < TCX => Ok(format!("{release} (no tcx: clsact is used)")),
+        Some(version) if version < TCX => Ok(format!("{release} (no tcx: an interface needs native XDP)")),
         Some(_) => Ok(format!("{release} (tcx)")),
         None => Err(format!("cannot read the version {release:?}")),
     }
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn versions_are_judged_by_number() {
         assert_eq!(judge_version("6.18.44-cloud").unwrap(), "6.18.44-cloud (tcx)");
-        assert_eq!(judge_version("6.1.0-13-amd64").unwrap(), "6.1.0-13-amd64 (no tcx: clsact is used)");
+        assert_eq!(judge_version("6.1.0-13-amd64").unwrap(), "6.1.0-13-amd64 (no tcx: an interface needs native XDP)");
         assert_eq!(judge_version("5.10.0").unwrap_err(), "5.10.0 is older than 5.15");
         assert!(judge_version("5.15").is_ok());
         assert!(judge_version("linux").is_err());

@@ -150,6 +150,7 @@ fn attachment(a: &weir_datapath::Attachment) -> Attachment {
         interface: a.interface.clone(),
         hook: match a.hook {
             weir_datapath::Hook::NativeXdp => Hook::NativeXdp,
+            weir_datapath::Hook::Chained => Hook::XdpDispatcher,
             weir_datapath::Hook::Tcx => Hook::Tcx,
             weir_datapath::Hook::GenericXdp => Hook::GenericXdp,
         },

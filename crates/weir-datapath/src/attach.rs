@@ -1,9 +1,12 @@
-//! Attaching: native XDP, else tcx, generic XDP only when asked; links pinned, so that they outlive the agent.
+//! Attaching: native XDP, else a slot of libxdp's dispatcher if one holds the interface, else tcx, generic XDP only when asked;
+//! links pinned, so that they outlive the agent.
 //!
 //! A program or link that is not pinned in our own directory is never detached or replaced. Where another XDP program holds
-//! the interface, Weir goes to tcx behind it and says so: its packets come first there, ours see what it passed.
+//! the interface that is no dispatcher to be joined, Weir goes to tcx behind it and says so: its packets come first there, ours
+//! see what it passed.
 
 mod adopt;
+mod chain;
 mod foreign;
 mod own;
 
@@ -25,6 +28,8 @@ pub use own::{detach_all, release_others};
 pub enum Hook {
     /// XDP in the driver.
     NativeXdp,
+    /// A slot of libxdp's dispatcher, which holds XDP there.
+    Chained,
     /// Traffic control (tcx).
     Tcx,
     /// XDP behind the socket buffer.
@@ -32,12 +37,13 @@ pub enum Hook {
 }
 
 impl Hook {
-    const ALL: [Hook; 3] = [Hook::NativeXdp, Hook::Tcx, Hook::GenericXdp];
+    const ALL: [Hook; 4] = [Hook::NativeXdp, Hook::Chained, Hook::Tcx, Hook::GenericXdp];
 
     /// The ending of its pin.
     fn ending(self) -> &'static str {
         match self {
             Hook::NativeXdp => "xdp",
+            Hook::Chained => "chain",
             Hook::Tcx => "tcx",
             Hook::GenericXdp => "generic",
         }
@@ -47,7 +53,7 @@ impl Hook {
     fn attach_type(self) -> u32 {
         const BPF_XDP: u32 = 37;
         match self {
-            Hook::NativeXdp | Hook::GenericXdp => BPF_XDP,
+            Hook::NativeXdp | Hook::Chained | Hook::GenericXdp => BPF_XDP,
             Hook::Tcx => foreign::TCX_INGRESS,
         }
     }
@@ -58,7 +64,7 @@ impl Hook {
         const XDP_FLAGS_DRV_MODE: u32 = 1 << 2;
         const BPF_F_BEFORE: u32 = 1 << 3;
         match self {
-            Hook::NativeXdp => XDP_FLAGS_DRV_MODE,
+            Hook::NativeXdp | Hook::Chained => XDP_FLAGS_DRV_MODE,
             Hook::GenericXdp => XDP_FLAGS_SKB_MODE,
             // Before no program in particular: before all of them.
             Hook::Tcx => BPF_F_BEFORE,
@@ -69,7 +75,7 @@ impl Hook {
     fn program(self, object: &mut Object) -> Result<BorrowedFd<'_>> {
         let (name, fd) = match self {
             Hook::Tcx => (TCX, object.tcx()?.fd()),
-            Hook::NativeXdp | Hook::GenericXdp => (XDP, object.xdp()?.fd()),
+            Hook::NativeXdp | Hook::Chained | Hook::GenericXdp => (XDP, object.xdp()?.fd()),
         };
         let fd = fd.map_err(|source: ProgramError| DatapathError::Program { name, source: Box::new(source) })?;
         Ok(fd.as_fd())
@@ -120,6 +126,11 @@ fn first_possible(
         Err(why) => format!("no native XDP: {why}"),
     };
     let mut before = native;
+    match chain::join(object, links, interface, ifindex, generic)? {
+        Some(Ok(place)) => return Ok((Hook::Chained, format!("{before}; {place}"))),
+        Some(Err(why)) => before = format!("{before}; not joined: {why}"),
+        None => {}
+    }
     if generic {
         match new_link(object, links, interface, ifindex, Hook::GenericXdp)? {
             Ok(()) => return Ok((Hook::GenericXdp, format!("{before}; generic XDP was asked for"))),

@@ -1,4 +1,4 @@
-//! Two questions to rtnetlink: which XDP program sits on an interface, and which programs `tc filter` put there.
+//! Rtnetlink: which XDP program sits on an interface, which ones `tc filter` put there; and how a dispatcher is replaced.
 //!
 //! Messages and attributes: the kernel's `include/uapi/linux/{netlink,rtnetlink,if_link,pkt_cls}.h`.
 
@@ -7,4 +7,4 @@ mod message;
 mod xdp;
 
 pub use filters::filters_of;
-pub use xdp::xdp_of;
+pub use xdp::{replace_xdp, xdp_of};

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 use aya::maps::{Map, MapData, RingBuf};
-use aya::programs::{SchedClassifier, Xdp};
+use aya::programs::{Extension, ProgramError, SchedClassifier, Xdp, loaded_programs};
 use aya::{Ebpf, EbpfLoader};
 use weir_abi::counters::COUNTER_SLOTS;
 use weir_abi::rules::SLOTS;
@@ -17,6 +17,8 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("WEIR_EBPF_OBJECT"));
 
 /// Name of the XDP program.
 pub const XDP: &str = "weir_xdp";
+/// Name of the XDP program for a slot of libxdp's dispatcher.
+pub const CHAINED: &str = "weir_chained";
 /// Name of the tcx program.
 pub const TCX: &str = "weir_tcx";
 
@@ -119,6 +121,20 @@ impl Object {
     pub fn xdp(&mut self) -> Result<&mut Xdp> {
         let program = self.ebpf.program_mut(XDP).ok_or_else(|| DatapathError::Missing(XDP.into()))?;
         program.try_into().map_err(|e| DatapathError::Program { name: XDP, source: Box::new(e) })
+    }
+
+    /// The program for a slot of libxdp's dispatcher; loaded with the first dispatcher that it is for.
+    pub(crate) fn chained(&mut self, dispatcher: u32, function: &str) -> Result<BorrowedFd<'_>> {
+        let refused = |source: ProgramError| DatapathError::Program { name: CHAINED, source: Box::new(source) };
+        let program = self.ebpf.program_mut(CHAINED).ok_or_else(|| DatapathError::Missing(CHAINED.into()))?;
+        let extension: &mut Extension = program.try_into().map_err(refused)?;
+        if extension.fd().is_err() {
+            let mut all = loaded_programs().filter_map(std::result::Result::ok);
+            let target = all.find(|program| program.id() == dispatcher);
+            let target = target.ok_or_else(|| DatapathError::Missing("dispatcher that was just loaded".into()))?;
+            extension.load(target.fd().map_err(refused)?, function).map_err(refused)?;
+        }
+        Ok(extension.fd().map_err(refused)?.as_fd())
     }
 
     /// The tcx program.

@@ -6,13 +6,15 @@ mod batch;
 mod extension;
 mod info;
 mod link;
+mod load;
 mod pin;
 mod query;
 
 pub use batch::{delete_all, lookup, read_all, update_all};
 pub use extension::{Extensions, extensions};
-pub use info::{LinkInfo, link_info, map_info, program_name};
-pub use link::{link_create, link_detach, link_update};
+pub use info::{LinkInfo, link_info, map_info, program_info, program_name};
+pub use link::{extend, link_create, link_detach, link_update};
+pub use load::{Code, btf_load, constant, constant_of, program_by_id, xdp_load};
 pub use pin::{object_get, object_pin};
 pub use query::tcx_programs;
 
@@ -23,6 +25,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 #[derive(Clone, Copy)]
 #[repr(i64)]
 enum Command {
+    MapCreate = 0,
     MapLookupElem = 1,
     MapUpdateElem = 2,
     MapDeleteElem = 3,
@@ -30,8 +33,11 @@ enum Command {
     ObjPin = 6,
     ObjGet = 7,
     ProgGetFdById = 13,
+    MapGetFdById = 14,
     ObjGetInfoByFd = 15,
     ProgQuery = 16,
+    BtfLoad = 18,
+    MapFreeze = 22,
     MapLookupBatch = 24,
     MapUpdateBatch = 26,
     MapDeleteBatch = 27,

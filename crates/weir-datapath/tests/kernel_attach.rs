@@ -5,7 +5,7 @@ mod common;
 use std::net::Ipv4Addr;
 
 use common::account::Account;
-use common::foreign::Foreign;
+use common::foreign::{Foreign, tcx_or_skip};
 use common::policy::{CUSTOMER, DENIED, EXCEPTED, SHOP};
 use common::sender::Sender;
 use common::world::{UPLINK, World};
@@ -73,7 +73,11 @@ fn native_xdp_counts_every_kind_exactly() {
 /// Loopback and a bridge have no native XDP.
 #[test]
 fn tcx_is_taken_where_the_driver_has_no_xdp() {
-    let Some(world) = World::new("tcx_is_taken_where_the_driver_has_no_xdp") else { return };
+    let test = "tcx_is_taken_where_the_driver_has_no_xdp";
+    if !tcx_or_skip(test) {
+        return;
+    }
+    let Some(world) = World::new(test) else { return };
     world.node.ip("link add wbr0 type bridge").unwrap();
     world.node.ip("link set wbr0 up").unwrap();
     world.node.run(|| {
@@ -93,7 +97,11 @@ fn tcx_is_taken_where_the_driver_has_no_xdp() {
 /// Somebody else's XDP program holds the uplink: Weir goes behind it, and judges packet for packet as it would before it.
 #[test]
 fn tcx_counts_every_kind_exactly() {
-    let Some(world) = World::new("tcx_counts_every_kind_exactly") else { return };
+    let test = "tcx_counts_every_kind_exactly";
+    if !tcx_or_skip(test) {
+        return;
+    }
+    let Some(world) = World::new(test) else { return };
     world.node.run(|| {
         let foreign = Foreign::xdp("their_xdp", UPLINK);
         let mut datapath = world.open();

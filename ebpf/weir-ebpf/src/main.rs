@@ -1,4 +1,4 @@
-//! The kernel program: two entry points around the decision of `weir_core`, in the order of `weir_core::process`. That is not
+//! The kernel program: entry points around the decision of `weir_core`, in the order of `weir_core::process`. That is not
 //! called itself because its halves are functions of their own here: see `parts`.
 #![no_std]
 #![no_main]
@@ -10,7 +10,7 @@ mod maps;
 mod parts;
 mod sample;
 
-use aya_ebpf::bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action};
+use aya_ebpf::bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action, xdp_md};
 use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
 
@@ -25,6 +25,11 @@ use crate::parts::NOT_PLAIN;
 /// Native XDP on an uplink.
 #[xdp(frags)]
 pub fn weir_xdp(ctx: XdpContext) -> u32 {
+    judge_xdp(ctx)
+}
+
+#[inline(always)]
+fn judge_xdp(ctx: XdpContext) -> u32 {
     let Some(env) = KernelEnv::new() else { return xdp_action::XDP_PASS };
     let frame = Linear::of_xdp(&ctx, env.noise());
     // SAFETY: the context is the kernel's, valid for the length of this call.
@@ -32,6 +37,13 @@ pub fn weir_xdp(ctx: XdpContext) -> u32 {
     // Fail-open is decided here and below, and nowhere else: only a stated drop drops.
     let any = |config, cpu| parts::any_xdp(ctx.ctx, frame.length, config, cpu);
     if run(&frame, &env, ifindex, any) { xdp_action::XDP_DROP } else { xdp_action::XDP_PASS }
+}
+
+/// The same for a slot of libxdp's dispatcher, whose function it replaces (freplace); loaded only where there is one.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "freplace")]
+pub extern "C" fn weir_chained(ctx: *mut xdp_md) -> u32 {
+    judge_xdp(XdpContext::new(ctx))
 }
 
 /// tcx ingress: the fallback where a device has no native XDP, and the hook of pod interfaces.

@@ -72,6 +72,8 @@ pub struct Status {
 pub enum Hook {
     /// XDP in the driver.
     NativeXdp,
+    /// A slot of libxdp's dispatcher, beside the XDP programs of others.
+    XdpDispatcher,
     /// XDP behind the socket buffer: slow, only when asked for.
     GenericXdp,
     /// Traffic control.
@@ -83,6 +85,7 @@ impl Hook {
     pub const fn label(self) -> &'static str {
         match self {
             Hook::NativeXdp => "native_xdp",
+            Hook::XdpDispatcher => "xdp_dispatcher",
             Hook::GenericXdp => "generic_xdp",
             Hook::Tcx => "tcx",
         }

@@ -4,17 +4,30 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use super::own::{self, Link};
-use super::{Hook, foreign, pin_path, refuse};
+use super::{Hook, chain, foreign, pin_path, refuse};
 use crate::error::{DatapathError, Result, sys as failed};
 use crate::object::Object;
 use crate::{netlink, sys};
+
+const TAKEN_OVER: &str = "taken over from the agent before, without a gap";
 
 /// Takes over the pinned link of an interface, if there is one: its hook, and why that one. Pins whose interface is gone are
 /// removed.
 pub fn adopt(object: &mut Object, links: &Path, interface: &str, ifindex: u32) -> Result<Option<(Hook, String)>> {
     let mut found = None;
     for link in own::links(links)? {
-        if link.info.ifindex == 0 {
+        if link.hook == Some(Hook::Chained) {
+            if found.is_none() {
+                found = match chain::take_over(object, links, interface, ifindex, &link)? {
+                    Some(Ok(place)) => Some((Hook::Chained, format!("{TAKEN_OVER}; {place}"))),
+                    Some(Err(why)) => {
+                        let why = format!("its program is in libxdp's dispatcher, and that cannot be changed: {why}");
+                        return Err(refuse(interface, why));
+                    }
+                    None => None,
+                };
+            }
+        } else if link.info.ifindex == 0 {
             link.unpin()?;
         } else if link.info.ifindex == ifindex && found.is_none() {
             found = take_over(object, links, interface, link)?;
@@ -50,7 +63,7 @@ fn take_over(object: &mut Object, links: &Path, interface: &str, link: Link) -> 
     if link.path != path {
         std::fs::rename(&link.path, &path).map_err(|source| DatapathError::File { path: link.path.clone(), source })?;
     }
-    Ok(Some((hook, format!("taken over from the agent before, without a gap{}", why_then(hook, link.info.ifindex)))))
+    Ok(Some((hook, format!("{TAKEN_OVER}{}", why_then(hook, link.info.ifindex)))))
 }
 
 /// Whether the link's program is on that interface as this network namespace sees it.
@@ -58,7 +71,9 @@ fn runs_here(link: &Link, hook: Hook) -> Result<bool> {
     let ifindex = link.info.ifindex;
     let programs = match hook {
         Hook::Tcx => sys::tcx_programs(ifindex, foreign::TCX_INGRESS),
-        Hook::NativeXdp | Hook::GenericXdp => netlink::xdp_of(ifindex).map(|state| state.programs().collect()),
+        Hook::NativeXdp | Hook::Chained | Hook::GenericXdp => {
+            netlink::xdp_of(ifindex).map(|state| state.programs().collect())
+        }
     };
     match programs {
         Ok(programs) => Ok(programs.contains(&link.info.program)),
@@ -70,7 +85,7 @@ fn runs_here(link: &Link, hook: Hook) -> Result<bool> {
 /// Why a link taken over is not native XDP.
 fn why_then(hook: Hook, ifindex: u32) -> String {
     match hook {
-        Hook::NativeXdp => String::new(),
+        Hook::NativeXdp | Hook::Chained => String::new(),
         Hook::GenericXdp => "; generic XDP, as it was asked for then".into(),
         Hook::Tcx => match netlink::xdp_of(ifindex).ok().and_then(|state| state.programs().next()) {
             Some(program) => format!("; no native XDP: {}", foreign::held_by(program)),

@@ -1,13 +1,12 @@
 //! Programs of others on an interface: named, and left alone.
 
+use super::chain;
 use crate::netlink;
 use crate::sys::{self, Extensions};
 
 /// `BPF_TCX_INGRESS` of `enum bpf_attach_type`.
 pub const TCX_INGRESS: u32 = 46;
 const TCX_EGRESS: u32 = 47;
-/// What libxdp calls its dispatcher.
-const DISPATCHER: &str = "xdp_dispatcher";
 
 /// All programs on an interface that are not our own, each with its hook. What cannot be asked for is left out.
 pub fn on(ifindex: u32, own: &[u32]) -> Vec<String> {
@@ -36,29 +35,14 @@ fn called(id: u32, given: Option<String>) -> String {
 
 /// Says who holds the XDP hook, and what that means for chaining.
 pub fn held_by(program: u32) -> String {
-    // libxdp's dispatcher is one program that calls up to ten others, which take the place of its empty functions by
-    // freplace. Everybody who joins replaces the dispatcher by one with another slot filled, under a lock of libxdp's.
     let who = called(program, None);
     match sys::program_name(program) {
-        Ok(name) if name == DISPATCHER => {
-            format!("{who} holds the hook, libxdp's dispatcher; {}; Weir leaves it alone", no_chain())
-        }
+        Ok(name) if name == chain::NAME => format!("{who} holds the hook, libxdp's dispatcher"),
         Ok(_) => format!("{who} holds the hook and is no libxdp dispatcher that could be joined; Weir leaves it alone"),
-        Err(_) => format!("{who} holds the hook; if it is libxdp's dispatcher, {}; Weir leaves it alone", no_chain()),
-    }
-}
-
-/// Why a dispatcher is not joined.
-fn no_chain() -> &'static str {
-    match sys::extensions() {
-        Extensions::Available => {
-            "this kernel has the program extensions (freplace) that joining it takes, but this version of Weir does not \
-             speak the dispatcher's protocol"
-        }
-        Extensions::Unknown => "joining it takes program extensions (freplace), which this kernel does not have",
-        Extensions::Refused => {
-            "joining it takes program extensions (freplace), which this kernel refuses (by its security policy, or because \
-             CAP_BPF, CAP_NET_ADMIN or CAP_PERFMON is missing)"
+        Err(_) => {
+            format!(
+                "{who} holds the hook; were it libxdp's dispatcher, joining it takes that too; Weir leaves it alone"
+            )
         }
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use super::Hook;
+use super::{Hook, chain};
 use crate::error::{DatapathError, Result, sys as failed};
 use crate::sys::{self, LinkInfo};
 
@@ -44,6 +44,10 @@ pub fn links(dir: &Path) -> Result<Vec<Link>> {
 impl Link {
     /// Detaches it explicitly, so that a process that still holds it does not keep it attached, and removes its pin.
     pub fn detach(self) -> Result<()> {
+        if self.hook == Some(Hook::Chained) {
+            chain::leave(&self)?;
+            return self.unpin();
+        }
         match sys::link_detach(self.fd.as_fd()) {
             Ok(()) => {}
             // A link whose interface is gone is detached already.

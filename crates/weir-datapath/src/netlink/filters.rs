@@ -54,7 +54,7 @@ fn text(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     //! Filters of two kinds.
-    use super::super::message::made_up::attribute;
+    use super::super::message::attribute;
     use super::*;
 
     fn filter(kind: &[u8]) -> Vec<u8> {

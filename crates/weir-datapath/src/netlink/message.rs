@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 const NLM_F_REQUEST: u16 = 1;
+const NLM_F_ACK: u16 = 4;
 const NLM_F_DUMP: u16 = 0x300;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
@@ -13,6 +14,11 @@ const HEADER: usize = 16;
 /// One message.
 pub fn ask(kind: u16, body: &[u8]) -> io::Result<Vec<u8>> {
     exchange(kind, NLM_F_REQUEST, body)?.into_iter().next().ok_or_else(short)
+}
+
+/// A request to change something; returns when the kernel has done it.
+pub fn tell(kind: u16, body: &[u8]) -> io::Result<()> {
+    exchange(kind, NLM_F_REQUEST | NLM_F_ACK, body).map(drop)
 }
 
 /// All messages of a dump.
@@ -92,16 +98,11 @@ pub fn attributes(mut rest: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     })
 }
 
-#[cfg(test)]
-pub mod made_up {
-    //! Messages as a kernel would send them.
-
-    /// One attribute.
-    pub fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
-        let mut out = [&(value.len() as u16 + 4).to_ne_bytes()[..], &kind.to_ne_bytes(), value].concat();
-        out.resize(out.len().next_multiple_of(4), 0);
-        out
-    }
+/// One attribute.
+pub fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let mut out = [&(value.len() as u16 + 4).to_ne_bytes()[..], &kind.to_ne_bytes(), value].concat();
+    out.resize(out.len().next_multiple_of(4), 0);
+    out
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! The XDP programs of an interface.
 
 use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
-use super::message::{ask, attributes, u32_at};
+use super::message::{ask, attribute, attributes, tell, u32_at};
 
 /// The XDP programs of an interface, by mode; 0: none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +24,12 @@ impl XdpState {
 }
 
 const RTM_GETLINK: u16 = 18;
+const RTM_SETLINK: u16 = 19;
+const NLA_F_NESTED: u16 = 1 << 15;
+const XDP_FLAGS_REPLACE: u32 = 1 << 4;
+const IFLA_XDP_FD: u16 = 1;
+const IFLA_XDP_FLAGS: u16 = 3;
+const IFLA_XDP_EXPECTED_FD: u16 = 8;
 const IFLA_XDP: u16 = 43;
 const IFLA_XDP_DRV_PROG_ID: u16 = 5;
 const IFLA_XDP_SKB_PROG_ID: u16 = 6;
@@ -35,6 +42,21 @@ pub fn xdp_of(ifindex: u32) -> io::Result<XdpState> {
     let mut link = [0u8; LINK];
     link[4..8].copy_from_slice(&ifindex.to_ne_bytes());
     Ok(parse(&ask(RTM_GETLINK, &link)?))
+}
+
+/// Puts an XDP program in the place of another one, or takes that one away, in one step: only if it still is the one that we
+/// know. Programs held by links are refused by the kernel.
+pub fn replace_xdp(ifindex: u32, old: BorrowedFd<'_>, new: Option<BorrowedFd<'_>>, mode: u32) -> io::Result<()> {
+    let mut link = [0u8; LINK];
+    link[4..8].copy_from_slice(&ifindex.to_ne_bytes());
+    let fd = new.map_or(-1, |program| program.as_raw_fd());
+    let inner = [
+        attribute(IFLA_XDP_FD, &fd.to_ne_bytes()),
+        attribute(IFLA_XDP_FLAGS, &(mode | XDP_FLAGS_REPLACE).to_ne_bytes()),
+        attribute(IFLA_XDP_EXPECTED_FD, &old.as_raw_fd().to_ne_bytes()),
+    ];
+    let nested = attribute(IFLA_XDP | NLA_F_NESTED, &inner.concat());
+    tell(RTM_SETLINK, &[&link[..], &nested].concat())
 }
 
 fn parse(message: &[u8]) -> XdpState {
@@ -55,7 +77,6 @@ fn parse(message: &[u8]) -> XdpState {
 #[cfg(test)]
 mod tests {
     //! Attribute walking on made-up messages.
-    use super::super::message::made_up::attribute;
     use super::*;
 
     #[test]

@@ -27,6 +27,13 @@ pub fn link_create(program: BorrowedFd<'_>, ifindex: u32, attach_type: u32, flag
     )
 }
 
+/// Puts a program extension in the place of a function of another program, named by its BTF type there.
+pub fn extend(extension: BorrowedFd<'_>, target: BorrowedFd<'_>, function: u32) -> io::Result<OwnedFd> {
+    // In this form the kernel reads the target and the function where interfaces have their number and their neighbour.
+    let (prog_fd, target_ifindex) = (extension.as_raw_fd() as u32, target.as_raw_fd() as u32);
+    bpf_fd(Command::LinkCreate, &mut Create { prog_fd, target_ifindex, relative_fd: function, ..Create::default() })
+}
+
 /// Replaces a link's program in one step.
 pub fn link_update(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
     #[repr(C)]

@@ -119,20 +119,35 @@ pub fn filter_ids(interface: &str) -> Vec<u32> {
     shown.lines().filter_map(|line| super::system::field(line, "id")).collect()
 }
 
-/// tcx programs of an interface in their order. Debian's tools are too old to show them.
+/// tcx programs of an interface in their order; none on kernels without tcx. Debian's tools are too old to show them.
 pub fn tcx_ids(interface: &str) -> Vec<u32> {
+    query_tcx(index_of(interface)).unwrap_or_else(|error| {
+        let known = [Some(libc::ENOENT), Some(libc::EINVAL)].contains(&error.raw_os_error());
+        assert!(known, "asking for tcx programs: {error}");
+        Vec::new()
+    })
+}
+
+/// Whether the kernel has tcx; says so where it has not.
+pub fn tcx_or_skip(test: &str) -> bool {
+    const LOOPBACK: u32 = 1;
+    let lacking = query_tcx(LOOPBACK).is_err_and(|e| e.raw_os_error() == Some(libc::EINVAL));
+    if lacking {
+        super::skip(test, "this kernel has no tcx (6.6 and later have it)");
+    }
+    !lacking
+}
+
+fn query_tcx(ifindex: u32) -> io::Result<Vec<u32>> {
     let mut ids = [0u32; 64];
     // Target, attach type, two words of flags, the ids' place and count; nothing else is asked for.
-    let mut attr =
-        [index_of(interface) as u64 | u64::from(BPF_TCX_INGRESS) << 32, 0, ids.as_mut_ptr() as u64, 64, 0, 0, 0, 0];
+    let mut attr = [u64::from(ifindex) | u64::from(BPF_TCX_INGRESS) << 32, 0, ids.as_mut_ptr() as u64, 64, 0, 0, 0, 0];
     // SAFETY: a live, initialised array laid out as `BPF_PROG_QUERY` wants it, pointing to a live array of 64 ids.
     let ret = unsafe { libc::syscall(libc::SYS_bpf, 16, attr.as_mut_ptr(), size_of_val(&attr)) };
     if ret < 0 {
-        let error = io::Error::last_os_error();
-        assert_eq!(error.raw_os_error(), Some(libc::ENOENT), "asking for tcx programs: {error}");
-        return Vec::new();
+        return Err(io::Error::last_os_error());
     }
-    ids[..attr[3] as u32 as usize].to_vec()
+    Ok(ids[..attr[3] as u32 as usize].to_vec())
 }
 
 impl Drop for Foreign {

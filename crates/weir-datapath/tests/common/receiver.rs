@@ -4,20 +4,31 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::frames::SERVICE;
 use super::world::{NODE, World};
 
+/// So long without a packet, and all have come.
+const QUIET: Duration = Duration::from_millis(50);
+
+type Numbers = BTreeMap<Ipv4Addr, Vec<u64>>;
+
 /// A UDP service. Payloads are numbers of eight bytes.
 pub struct Receiver {
-    socket: UdpSocket,
+    came: Arc<Mutex<(Numbers, Instant)>>,
+    ended: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
     /// The numbers that came, by sender.
-    pub got: BTreeMap<Ipv4Addr, Vec<u64>>,
+    pub got: Numbers,
 }
 
 impl Receiver {
-    /// Listens on the node, with a queue that holds whatever a test sends.
+    /// Listens on the node. It reads all the time: a queue for everything that a test sends in minutes would be larger than
+    /// kernels allow (they count pages, not bytes).
     pub fn on_node(world: &World) -> Self {
         let socket = world.node.run(|| UdpSocket::bind((NODE, SERVICE)).expect("the service's port is free"));
         let bytes: libc::c_int = 256 << 20;
@@ -32,31 +43,54 @@ impl Receiver {
             )
         };
         assert_eq!(ret, 0, "a large queue: {}", std::io::Error::last_os_error());
-        Self { socket, got: BTreeMap::new() }
+        let (came, ended) = (Arc::new(Mutex::new((Numbers::new(), Instant::now()))), Arc::new(AtomicBool::new(false)));
+        let (numbers, end) = (Arc::clone(&came), Arc::clone(&ended));
+        let thread = thread::spawn(move || read(&socket, &numbers, &end));
+        Self { came, ended, thread: Some(thread), got: Numbers::new() }
     }
 
     /// Takes everything that has come, and what comes until nothing has for a while.
     pub fn drain(&mut self) {
-        const QUIET: Duration = Duration::from_millis(50);
-        self.socket.set_read_timeout(Some(QUIET)).expect("a timeout");
-        let mut last = Instant::now();
-        let mut buffer = [0u8; 2048];
-        while last.elapsed() < QUIET {
-            match self.socket.recv_from(&mut buffer) {
-                Ok((length, SocketAddr::V4(from))) => {
-                    let number = buffer[..length].first_chunk().map_or(u64::MAX, |b| u64::from_be_bytes(*b));
-                    self.got.entry(*from.ip()).or_default().push(number);
-                    last = Instant::now();
-                }
-                Ok(_) => {}
-                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-                Err(e) => panic!("receiving: {e}"),
+        let begin = Instant::now();
+        loop {
+            let (numbers, last) = &*self.came.lock().expect("the reader lives");
+            if begin.max(*last).elapsed() >= QUIET {
+                self.got = numbers.clone();
+                return;
             }
+            thread::yield_now();
         }
     }
 
     /// How many came from a sender.
     pub fn count(&self, from: Ipv4Addr) -> usize {
         self.got.get(&from).map_or(0, Vec::len)
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn read(socket: &UdpSocket, came: &Mutex<(Numbers, Instant)>, ended: &AtomicBool) {
+    socket.set_read_timeout(Some(QUIET / 5)).expect("a timeout");
+    let mut buffer = [0u8; 2048];
+    while !ended.load(Ordering::Relaxed) {
+        match socket.recv_from(&mut buffer) {
+            Ok((length, SocketAddr::V4(from))) => {
+                let number = buffer[..length].first_chunk().map_or(u64::MAX, |b| u64::from_be_bytes(*b));
+                let (numbers, last) = &mut *came.lock().expect("nobody dies with it");
+                numbers.entry(*from.ip()).or_default().push(number);
+                *last = Instant::now();
+            }
+            Ok(_) => {}
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(e) => panic!("receiving: {e}"),
+        }
     }
 }
