@@ -13,7 +13,9 @@ mod sh;
 mod test;
 mod tidy;
 mod tools;
+mod vm;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -67,6 +69,13 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Run a test binary in the virtual machine (cargo calls this)
+    #[command(hide = true)]
+    VmRun {
+        binary: OsString,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Everything a change must pass: format, clippy, tidy, tests
     Ci,
 }
@@ -94,6 +103,7 @@ fn run(command: Command) -> Result<bool> {
         Command::CleanHost { force } => clean_host::run(&project, force),
         Command::Demo { args } => lab::demo(&project, &args),
         Command::Bench { json, args } => lab::bench(&project, json.as_deref(), &args),
+        Command::VmRun { binary, args } => vm::run(&project, &binary, &args),
         Command::Ci => ci::run(&project),
     }
 }

@@ -1,7 +1,7 @@
 //! `setup`: makes a fresh Debian machine able to build and test everything. Each step looks first and does nothing
 //! where nothing is missing, so that other commands can begin with it.
 
-mod apt;
+pub mod apt;
 mod toolchain;
 
 use std::path::Path;

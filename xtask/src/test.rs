@@ -1,7 +1,7 @@
 //! `test`: the test rings, from the host outwards, and one honest line at the end.
 //!
-//! A ring is chosen by the test file's name: `tests/kernel_*.rs` needs BPF, `tests/lab_*.rs` network namespaces; all
-//! else runs on any host. A test that cannot run says `SKIPPED: <test>: <reason>` on stderr; here these lines are
+//! A ring is chosen by the test file's name: `tests/kernel_*.rs` needs BPF, `tests/lab_*.rs` network namespaces,
+//! `tests/vm_*.rs` another kernel than the running one; all else runs on any host. A test that cannot run says `SKIPPED: <test>: <reason>` on stderr; here these lines are
 //! gathered, told again at the end, and forbidden by `WEIR_NO_SKIP=1`.
 
 pub mod libtest;
@@ -24,6 +24,8 @@ pub enum Ring {
     Host,
     /// BPF in the running kernel
     Kernel,
+    /// Another kernel, Debian's own, in a virtual machine
+    Vm,
     /// Network namespaces, floods, real services
     Lab,
     /// A real cluster in the lab
@@ -33,13 +35,14 @@ pub enum Ring {
 }
 
 impl Ring {
-    const ALL: [Ring; 5] = [Ring::Host, Ring::Kernel, Ring::Lab, Ring::Kubernetes, Ring::Console];
+    const ALL: [Ring; 6] = [Ring::Host, Ring::Kernel, Ring::Vm, Ring::Lab, Ring::Kubernetes, Ring::Console];
 
     /// As it is written on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Ring::Host => "host",
             Ring::Kernel => "kernel",
+            Ring::Vm => "vm",
             Ring::Lab => "lab",
             Ring::Kubernetes => "kubernetes",
             Ring::Console => "console",

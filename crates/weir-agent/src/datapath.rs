@@ -82,6 +82,8 @@ pub struct LostSamples {
 pub enum Hook {
     /// XDP in the driver.
     NativeXdp,
+    /// A slot of libxdp's dispatcher.
+    XdpDispatcher,
     /// Traffic control.
     Tcx,
     /// XDP behind the socket buffer, only when asked for.

@@ -22,6 +22,7 @@ use weir_api::problem::Problem;
 use weir_api::spec::Mode;
 use weir_api::to_policy::Clock;
 use weir_policy::compile::CompileErrors;
+use weir_policy::model::FailsafePort;
 
 use crate::datapath::{Datapath, DatapathError};
 use crate::entries::{Entries, EntriesError};
@@ -44,6 +45,8 @@ pub struct Settings {
     pub mode: Option<Mode>,
     /// Sources that no list may block, beside the host's own.
     pub never_block: Vec<IpNet>,
+    /// Ports that pass before everything; none: the usual ones.
+    pub failsafe: Option<Vec<FailsafePort>>,
     /// Where runtime entries and the last good policy are kept.
     pub state_dir: PathBuf,
 }

@@ -132,6 +132,7 @@ pub fn entry_row(cidr: Cidr, entry: &Entry) -> EntryRow {
 pub fn hook(hook: datapath::Hook) -> Hook {
     match hook {
         datapath::Hook::NativeXdp => Hook::NativeXdp,
+        datapath::Hook::XdpDispatcher => Hook::XdpDispatcher,
         datapath::Hook::Tcx => Hook::Tcx,
         datapath::Hook::GenericXdp => Hook::GenericXdp,
     }

@@ -44,6 +44,7 @@ impl World {
                 policy: Some(self.dir.path().join("policy")),
                 mode: None,
                 never_block: Vec::new(),
+                failsafe: None,
                 state_dir: self.dir.path().join("state"),
             },
             socket: self.dir.path().join("run/weir.sock"),

@@ -15,6 +15,7 @@ use weir_agent::status;
 use weir_api::local::{NewEntry, NodeMode, Verdict};
 use weir_api::spec::{BlockAction, Mode};
 use weir_policy::lookup;
+use weir_policy::model::{DEFAULT_FAILSAFE, FailsafePort, Proto};
 
 /// A host with a policy directory, over restarts of its agent.
 struct World {
@@ -22,6 +23,7 @@ struct World {
     kernel: Fake,
     start: Instant,
     mode: Option<Mode>,
+    failsafe: Option<Vec<FailsafePort>>,
 }
 
 impl World {
@@ -29,7 +31,7 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("policy")).unwrap();
         fs::create_dir(dir.path().join("state")).unwrap();
-        Self { dir, kernel: Fake::default(), start: Instant::now(), mode: None }
+        Self { dir, kernel: Fake::default(), start: Instant::now(), mode: None, failsafe: None }
     }
 
     fn policy(&self) -> std::path::PathBuf {
@@ -52,6 +54,7 @@ impl World {
             policy: Some(self.policy()),
             mode: self.mode,
             never_block: vec!["198.51.100.53/32".parse().unwrap()],
+            failsafe: self.failsafe.clone(),
             state_dir: self.dir.path().join("state"),
         };
         let host = Host { addresses: vec!["192.0.2.10".parse().unwrap()] };
@@ -84,6 +87,30 @@ const DENY: &str = "apiVersion: weir.dev/v1alpha1\nkind: ClusterProtection\nmeta
 fn block(cidr: &str, seconds: Option<u64>) -> NewEntry {
     let duration = seconds.map(|s| format!("{s}s").parse().unwrap());
     NewEntry { cidr: cidr.parse().unwrap(), duration, reason: "test".into() }
+}
+
+/// The operator's ports take the place of the usual ones, also when the policy changes; none means none.
+#[test]
+fn failsafe_ports_are_the_usual_ones_or_those_that_were_given() {
+    let mut world = World::new();
+    let ports = |world: &World| -> u32 {
+        world.kernel.state().image.as_ref().unwrap().failsafe.iter().map(|word| word.count_ones()).sum()
+    };
+    drop(world.start(0));
+    assert_eq!(ports(&world), DEFAULT_FAILSAFE.len() as u32);
+
+    world.failsafe = Some(vec![(Proto::Tcp, 2222)]);
+    let mut engine = world.start(1);
+    world.write("a.yaml", DENY);
+    world.write("bad.txt", "203.0.113.0/24\n");
+    world.reload(&mut engine, 2);
+    assert_eq!(ports(&world), 1);
+    assert_eq!(world.kernel.state().image.as_ref().unwrap().failsafe[2222 / 64], 1 << (2222 % 64));
+    drop(engine);
+
+    world.failsafe = Some(Vec::new());
+    drop(world.start(3));
+    assert_eq!(ports(&world), 0);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use ipnet::IpNet;
 use weir_api::spec::{Cidr, Period};
+use weir_policy::model::{FailsafePort, failsafe_port};
 
 /// Where the agent listens unless told otherwise.
 pub const SOCKET: &str = "/run/weir/weir.sock";
@@ -86,6 +87,12 @@ pub struct RunArgs {
     /// A source that no list may block, beside this host's own addresses, loopback and link-local
     #[arg(long, value_name = "CIDR")]
     pub never_block: Vec<IpNet>,
+    /// Ports that pass before everything, instead of the usual ones; `none`: no port does [default: 22/tcp, 179/tcp, 2379/tcp, 2380/tcp, 6443/tcp,
+    /// 10250/tcp, 68/udp, 546/udp]
+    ///
+    /// Nothing that arrives on them is ever dropped, not even from a blocked source. A public port is better not among them.
+    #[arg(long, value_name = "PORT/PROTOCOL", value_delimiter = ',', value_parser = failsafe)]
+    pub failsafe: Vec<Failsafe>,
     /// Directory of the BPF file system for what outlives the agent
     #[arg(long, env = "WEIR_PIN_DIR", default_value = "/sys/fs/bpf/weir", value_name = "DIR")]
     pub pin_dir: PathBuf,
@@ -101,6 +108,19 @@ pub struct RunArgs {
     /// Remove everything from the kernel when stopped
     #[arg(long)]
     pub detach_on_exit: bool,
+}
+
+/// `--failsafe`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failsafe {
+    /// `none`
+    Nothing,
+    /// `22/tcp`
+    Port(FailsafePort),
+}
+
+fn failsafe(text: &str) -> Result<Failsafe, String> {
+    if text == "none" { Ok(Failsafe::Nothing) } else { failsafe_port(text).map(Failsafe::Port) }
 }
 
 /// `--mode`.
@@ -243,5 +263,22 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn failsafe_ports_are_a_list_or_none() {
+        use weir_policy::model::Proto;
+        let run = |more: &[&str]| {
+            let words = [&["weir", "run", "-i", "eth0"], more].concat();
+            match Cli::try_parse_from(words).map_err(|e| e.to_string())?.command {
+                Command::Run(args) => Ok(args.failsafe),
+                _ => Err("not run".to_owned()),
+            }
+        };
+        assert_eq!(run(&[]), Ok(vec![]));
+        assert_eq!(run(&["--failsafe", "none"]), Ok(vec![Failsafe::Nothing]));
+        let two = [(Proto::Tcp, 2222), (Proto::Udp, 68)].map(Failsafe::Port);
+        assert_eq!(run(&["--failsafe", "2222/tcp,68/udp"]), Ok(two.to_vec()));
+        assert!(run(&["--failsafe", "ssh"]).unwrap_err().contains("such as 22/tcp"));
     }
 }

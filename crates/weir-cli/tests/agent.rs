@@ -37,6 +37,7 @@ impl Agent {
                 policy: Some(policy),
                 mode,
                 never_block: Vec::new(),
+                failsafe: None,
                 state_dir: dir.path().join("state"),
             },
             socket: dir.path().join("weir.sock"),

@@ -18,11 +18,32 @@ pub enum Proto {
     Udp,
 }
 
+/// A destination port that always passes.
+pub type FailsafePort = (Proto, u16);
+
+/// Reads `22/tcp`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn failsafe_port(text: &str) -> Result<FailsafePort, String> {
+    let wrong = || format!("{text:?} is no port with a protocol, such as 22/tcp or 68/udp");
+    let (port, protocol) = text.split_once('/').ok_or_else(wrong)?;
+    let protocol = match protocol.to_ascii_lowercase().as_str() {
+        "tcp" => Proto::Tcp,
+        "udp" => Proto::Udp,
+        _ => return Err(wrong()),
+    };
+    match port.parse() {
+        Ok(0) | Err(_) => Err(wrong()),
+        Ok(port) => Ok((protocol, port)),
+    }
+}
+
 /// Ports that pass before anything else unless the policy says otherwise: without them a bad policy locks its author out.
 ///
 /// TCP: SSH, the Kubernetes API server (6443), the kubelet (10250), etcd (2379, 2380), BGP (179: the node's routes).
 /// UDP: DHCP (68) and DHCPv6 (546) answers, without which the node loses its address.
-pub const DEFAULT_FAILSAFE: [(Proto, u16); 8] = [
+pub const DEFAULT_FAILSAFE: [FailsafePort; 8] = [
     (Proto::Tcp, 22),
     (Proto::Tcp, 6443),
     (Proto::Tcp, 10250),
@@ -45,7 +66,7 @@ pub struct Policy {
     /// Allow, deny and never-block entries, in any order.
     pub lists: Vec<ListEntry>,
     /// Destination ports that always pass. [`DEFAULT_FAILSAFE`].
-    pub failsafe: Vec<(Proto, u16)>,
+    pub failsafe: Vec<FailsafePort>,
     /// What is protected, in any order.
     pub targets: Vec<Target>,
     /// Match rules, in the order of their importance: the first that fits and drops is the one that is named.
@@ -69,6 +90,21 @@ impl Default for Policy {
             rules: Vec::new(),
             names: NameTable::default(),
             sets: NameTable::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Ports as people write them.
+    use super::*;
+
+    #[test]
+    fn ports_are_read_with_their_protocol_or_not_at_all() {
+        assert_eq!(failsafe_port("22/tcp"), Ok((Proto::Tcp, 22)));
+        assert_eq!(failsafe_port("65535/UDP"), Ok((Proto::Udp, 65535)));
+        for wrong in ["", "22", "tcp/22", "0/tcp", "65536/tcp", "-1/udp", "22/sctp", "22/tcp/udp"] {
+            assert!(failsafe_port(wrong).unwrap_err().contains("such as 22/tcp"), "{wrong}");
         }
     }
 }

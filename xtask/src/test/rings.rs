@@ -13,6 +13,7 @@ use crate::lab;
 use crate::metadata::{self, Package};
 use crate::project::Project;
 use crate::sh::{self, say, tell};
+use crate::vm;
 
 /// Runs one ring. A ring that fails lets the others run.
 pub fn run(project: &Project, ring: Ring) -> Result<Tally> {
@@ -28,6 +29,13 @@ pub fn run(project: &Project, ring: Ring) -> Result<Tally> {
             }
             privileged(project, ring, &packages)
         }
+        Ring::Vm => match vm::lacking() {
+            Some(why) => Ok(skipped(ring, &why)),
+            None => {
+                vm::prepare(project)?;
+                privileged(project, ring, &packages)
+            }
+        },
         Ring::Kubernetes => Ok(not_yet(ring, "weir-kube and the cluster under test/cluster")),
         Ring::Console => Ok(not_yet(ring, "weir-console and web")),
     }
@@ -38,13 +46,25 @@ fn not_yet(ring: Ring, with: &str) -> Tally {
     Tally::default()
 }
 
+fn skipped(ring: Ring, why: &str) -> Tally {
+    let mut reader = Reader::default();
+    reader.stderr(&format!("SKIPPED: ring {}: {why}", ring.name()));
+    reader.tally
+}
+
 /// The ring a test file belongs to, by its name.
 fn ring_of(test: &str) -> Ring {
     match test.split_once('_') {
         Some(("kernel", _)) => Ring::Kernel,
         Some(("lab", _)) => Ring::Lab,
+        Some(("vm", _)) => Ring::Vm,
         _ => Ring::Host,
     }
+}
+
+/// Whether a test file runs in a ring.
+fn belongs(test: &str, ring: Ring) -> bool {
+    ring_of(test) == ring || ring == Ring::Vm && vm::ALSO.contains(&test)
 }
 
 fn has_tests(packages: &[Package], ring: Ring) -> bool {
@@ -54,7 +74,7 @@ fn has_tests(packages: &[Package], ring: Ring) -> bool {
 /// The arguments that choose a package's tests of one ring, with the features that they ask for.
 fn selection(package: &Package, ring: Ring) -> Vec<String> {
     let mut args = Vec::new();
-    for test in package.tests().filter(|test| ring_of(&test.name) == ring) {
+    for test in package.tests().filter(|test| belongs(&test.name, ring)) {
         args.extend(["--test".to_owned(), test.name.clone()]);
         for feature in &test.required_features {
             args.extend(["--features".to_owned(), format!("{}/{feature}", package.name)]);
@@ -99,8 +119,10 @@ fn cargo_test(project: &Project, ring: Ring, args: &[String], harness: &[&str]) 
     let command = || {
         let mut cargo = project.cargo();
         cargo.arg("test").args(args);
-        if ring != Ring::Host {
-            run_as_root(&mut cargo);
+        match ring {
+            Ring::Host => {}
+            Ring::Vm => vm::run_in(&mut cargo),
+            _ => run_as_root(&mut cargo),
         }
         lab::name_binaries(project, &mut cargo);
         cargo
@@ -189,8 +211,11 @@ mod tests {
     fn a_test_files_name_says_its_ring() {
         assert_eq!(ring_of("kernel_parity"), Ring::Kernel);
         assert_eq!(ring_of("lab_scenarios"), Ring::Lab);
+        assert_eq!(ring_of("vm_dispatcher"), Ring::Vm);
         assert_eq!(ring_of("labels"), Ring::Host);
         assert_eq!(ring_of("corpus"), Ring::Host);
+        assert!(belongs("kernel_verifier", Ring::Vm) && belongs("kernel_verifier", Ring::Kernel));
+        assert!(!belongs("kernel_attach", Ring::Vm));
     }
 
     #[test]

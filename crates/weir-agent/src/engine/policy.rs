@@ -89,6 +89,9 @@ impl Engine {
             sets: self.base.policy.sets.clone(),
         };
         let Converted { mut policy, warnings, places } = to_policy(&loaded.objects, context)?;
+        if let Some(ports) = &self.settings.failsafe {
+            policy.failsafe.clone_from(ports);
+        }
         let rule = policy.names.intern("never-block set");
         let never = self.host.never_block().into_iter().chain(self.settings.never_block.iter().copied());
         policy.lists.extend(never.map(|net| ListEntry::new(net, Verdict::NeverBlock, rule)));

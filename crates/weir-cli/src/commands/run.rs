@@ -12,18 +12,38 @@ use weir_api::local::NodeMode;
 use weir_api::spec::Mode;
 
 use crate::Outcome;
-use crate::cli::{ModeArg, RunArgs};
+use crate::cli::{Failsafe, ModeArg, RunArgs};
 
 /// Runs the agent until it is told to stop.
 pub fn run(args: RunArgs, socket: PathBuf) -> anyhow::Result<Outcome> {
     log::init();
-    let RunArgs { interfaces, policy, mode, never_block, pin_dir, state_dir, generic, listen, detach_on_exit } = args;
+    let RunArgs {
+        interfaces,
+        policy,
+        mode,
+        never_block,
+        failsafe,
+        pin_dir,
+        state_dir,
+        generic,
+        listen,
+        detach_on_exit,
+    } = args;
     let mode = mode.map(|mode| match mode {
         ModeArg::Observe => Mode::Observe,
         ModeArg::Enforce => Mode::Enforce,
     });
-    let options =
-        Options { settings: Settings { policy, mode, never_block, state_dir }, socket, listen, detach_on_exit };
+    let ports = failsafe.iter().filter_map(|f| match f {
+        Failsafe::Port(port) => Some(*port),
+        Failsafe::Nothing => None,
+    });
+    let failsafe = (!failsafe.is_empty()).then(|| ports.collect());
+    let options = Options {
+        settings: Settings { policy, mode, never_block, failsafe, state_dir },
+        socket,
+        listen,
+        detach_on_exit,
+    };
     let open = OpenOptions { interfaces, pin_dir, generic };
     let runtime =
         Builder::new_multi_thread().worker_threads(2).enable_all().build().context("cannot start the runtime")?;
