@@ -3,11 +3,53 @@
 //! The bytes are those of [`weir_abi::rules::field`]. They are looked up in three rounds, the nearest first; most packets fit
 //! nothing after the first, and their other bytes are never read.
 
+use core::cell::Cell;
+
 use weir_abi::RuleTables;
-use weir_abi::rules::{field, ip_fact, l4_fact};
+use weir_abi::rules::{FIELDS, field, ip_fact, l4_fact};
 use weir_wire::fragment::Kind;
 use weir_wire::ipv6::is_extension;
 use weir_wire::{Frame, Packet, Transport, tcp};
+
+/// Who is told a packet's bytes: the tables, which answer with the conjunctions that accept them, or someone who notes them down.
+pub trait Told {
+    /// The answer to the value of a field.
+    fn one(&self, field: usize, value: u8) -> u64;
+
+    /// The answer to two neighbouring fields that hold a big-endian number.
+    #[inline(always)]
+    fn two(&self, field: usize, value: u16) -> u64 {
+        self.one(field, (value >> 8) as u8) & self.one(field + 1, value as u8)
+    }
+}
+
+impl Told for RuleTables {
+    #[inline(always)]
+    fn one(&self, field: usize, value: u8) -> u64 {
+        self.words[field][value as usize]
+    }
+}
+
+/// Notes the bytes down.
+struct Noted(Cell<[u8; FIELDS]>);
+
+impl Told for Noted {
+    fn one(&self, field: usize, value: u8) -> u64 {
+        let mut bytes = self.0.get();
+        if let Some(byte) = bytes.get_mut(field) {
+            *byte = value;
+        }
+        self.0.set(bytes);
+        u64::MAX
+    }
+}
+
+/// The bytes of a packet that rules see, in the order of [`weir_abi::rules::field`].
+pub fn vector<F: Frame>(frame: &F, p: &Packet) -> [u8; FIELDS] {
+    let noted = Noted(Cell::new([0; FIELDS]));
+    let _ = known(p, &noted) & headers(frame, p, &noted) & rest(frame, p, &noted, true);
+    noted.0.get()
+}
 
 /// The conjunctions among `among` that accept the packet, as bits.
 #[inline(always)]
@@ -24,33 +66,21 @@ pub fn matches<F: Frame>(frame: &F, p: &Packet, tables: &RuleTables, among: u64)
     m & rest(frame, p, tables, live & tables.needs_layout != 0)
 }
 
-/// The conjunctions that accept a value of a field.
-#[inline(always)]
-fn one(tables: &RuleTables, field: usize, value: u8) -> u64 {
-    tables.words[field][value as usize]
-}
-
-/// The same for two neighbouring fields that hold a big-endian number.
-#[inline(always)]
-fn two(tables: &RuleTables, field: usize, value: u16) -> u64 {
-    one(tables, field, (value >> 8) as u8) & one(tables, field + 1, value as u8)
-}
-
 /// First round: what the parser has read anyway.
 #[inline(always)]
-fn known(p: &Packet, tables: &RuleTables) -> u64 {
+fn known<T: Told>(p: &Packet, told: &T) -> u64 {
     let length = p.ip.end.saturating_sub(p.ip.header);
     let length = if length > 0xffff { 0xffff } else { length as u16 };
-    one(tables, field::PROTOCOL, p.ip.proto)
-        & two(tables, field::LENGTH, length)
-        & two(tables, field::SOURCE_PORT, p.source_port)
-        & two(tables, field::DESTINATION_PORT, p.destination_port)
-        & one(tables, field::TCP_FLAGS, p.tcp_flags)
+    told.one(field::PROTOCOL, p.ip.proto)
+        & told.two(field::LENGTH, length)
+        & told.two(field::SOURCE_PORT, p.source_port)
+        & told.two(field::DESTINATION_PORT, p.destination_port)
+        & told.one(field::TCP_FLAGS, p.tcp_flags)
 }
 
 /// Second round: fields and facts of the IP header and of TCP's.
 #[inline(always)]
-fn headers<F: Frame>(frame: &F, p: &Packet, tables: &RuleTables) -> u64 {
+fn headers<F: Frame, T: Told>(frame: &F, p: &Packet, told: &T) -> u64 {
     let (mut tos, mut ttl) = (0, 0);
     let mut facts = match p.ip.fragment.kind {
         Kind::First => ip_fact::FRAGMENT_FIRST,
@@ -80,14 +110,14 @@ fn headers<F: Frame>(frame: &F, p: &Packet, tables: &RuleTables) -> u64 {
     }
     // Blurred: each combination of facts would be a state of its own to the verifier.
     let facts = frame.blur(facts);
-    one(tables, field::TTL, ttl) & one(tables, field::TOS, tos) & one(tables, field::IP_FACTS, facts)
+    told.one(field::TTL, ttl) & told.one(field::TOS, tos) & told.one(field::IP_FACTS, facts)
 }
 
 const _: () = assert!(ip_fact::DF == 0x40 >> 5);
 
 /// Third round: TCP's own fields, the option layout where a rule looks at it, facts of the transport header, payload.
 #[inline(always)]
-fn rest<F: Frame>(frame: &F, p: &Packet, tables: &RuleTables, with_layout: bool) -> u64 {
+fn rest<F: Frame, T: Told>(frame: &F, p: &Packet, told: &T, with_layout: bool) -> u64 {
     // First, while little else is known: its loop is verified once for each thing that is.
     let layout = if with_layout { layout(frame, p) } else { 0 };
     let layout = frame.blur(layout);
@@ -120,18 +150,18 @@ fn rest<F: Frame>(frame: &F, p: &Packet, tables: &RuleTables, with_layout: bool)
     }
     let payload = frame.blur64(u64::from_be_bytes(payload));
     let at = |i: usize| (payload >> (56 - 8 * i)) as u8;
-    two(tables, field::WINDOW, frame.blur64(window as u64) as u16)
-        & one(tables, field::DATA_OFFSET, frame.blur(data_offset))
-        & one(tables, field::OPTION_LAYOUT, layout)
-        & one(tables, field::L4_FACTS, frame.blur(facts))
-        & one(tables, field::PAYLOAD, at(0))
-        & one(tables, field::PAYLOAD + 1, at(1))
-        & one(tables, field::PAYLOAD + 2, at(2))
-        & one(tables, field::PAYLOAD + 3, at(3))
-        & one(tables, field::PAYLOAD + 4, at(4))
-        & one(tables, field::PAYLOAD + 5, at(5))
-        & one(tables, field::PAYLOAD + 6, at(6))
-        & one(tables, field::PAYLOAD + 7, at(7))
+    told.two(field::WINDOW, frame.blur64(window as u64) as u16)
+        & told.one(field::DATA_OFFSET, frame.blur(data_offset))
+        & told.one(field::OPTION_LAYOUT, layout)
+        & told.one(field::L4_FACTS, frame.blur(facts))
+        & told.one(field::PAYLOAD, at(0))
+        & told.one(field::PAYLOAD + 1, at(1))
+        & told.one(field::PAYLOAD + 2, at(2))
+        & told.one(field::PAYLOAD + 3, at(3))
+        & told.one(field::PAYLOAD + 4, at(4))
+        & told.one(field::PAYLOAD + 5, at(5))
+        & told.one(field::PAYLOAD + 6, at(6))
+        & told.one(field::PAYLOAD + 7, at(7))
 }
 
 /// Identity of the TCP option layout, 0 for anything but TCP.

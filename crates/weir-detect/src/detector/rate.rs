@@ -1,0 +1,74 @@
+//! D1: more than usual. A CUSUM of how far each window is above the baseline (Page, "Continuous inspection schemes", 1954).
+
+use super::{CAP, Family, Score};
+use crate::baseline::{Fast, WINDOWS_PER_SECOND};
+
+/// Deviations that are usual: a window adds what it has more.
+const SLACK: f64 = 3.0;
+/// The sum at which it alarms.
+const THRESHOLD: f64 = 12.0;
+/// One window adds at most so many deviations.
+const MOST: f64 = 10.0;
+/// An alarm needs this many times the usual.
+const TIMES: f64 = 2.0;
+
+/// The running sum.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Rate {
+    sum: f64,
+}
+
+impl Rate {
+    /// Takes a window's count; call before the baseline learns it.
+    pub fn window(&mut self, count: u64, usual: &Fast) -> Score {
+        let x = count as f64;
+        let z = usual.z(x).min(MOST);
+        self.sum = (self.sum + z - SLACK).max(0.0);
+        let alarm = self.sum > THRESHOLD && x > TIMES * usual.mean();
+        // A high sum after the flood has ended would keep it alive for long.
+        self.sum = self.sum.min(4.0 * THRESHOLD);
+        let value =
+            if alarm { (CAP * self.sum / (2.0 * THRESHOLD)).min(CAP) } else { (self.sum / THRESHOLD).min(1.0) - 1.0 };
+        let per_second = f64::from(WINDOWS_PER_SECOND);
+        let evidence = format!(
+            "{:.0} packets/s, usual {:.0} ± {:.0}",
+            x * per_second,
+            usual.mean() * per_second,
+            usual.deviation() * per_second
+        );
+        Score { detector: "rate", family: Family::Volume, value, alarm, evidence }
+    }
+
+    /// Forgets what was.
+    pub fn reset(&mut self) {
+        self.sum = 0.0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Floods are found in windows, ordinary noise is not.
+    use super::*;
+
+    #[test]
+    fn a_flood_of_five_times_alarms_within_three_windows() {
+        let mut usual = Fast::default();
+        (0..600).for_each(|i| usual.learn(if i % 2 == 0 { 90.0 } else { 110.0 }));
+        let mut rate = Rate::default();
+        let windows = (1..10).find(|_| rate.window(500, &usual).alarm).unwrap();
+        assert!(windows <= 3, "{windows}");
+        let score = rate.window(500, &usual);
+        assert!(score.value > 2.0 && score.evidence == "5000 packets/s, usual 1000 ± 100", "{score:?}");
+    }
+
+    #[test]
+    fn what_is_usual_says_no() {
+        let mut usual = Fast::default();
+        (0..600).for_each(|_| usual.learn(100.0));
+        let mut rate = Rate::default();
+        for count in [100, 120, 130, 90, 110] {
+            let score = rate.window(count, &usual);
+            assert!(!score.alarm && score.value < 0.0, "{score:?}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The life of an incident: Detecting, Mitigating, Watching, Ended, and back again when the attack pulses.
+//!
+//! ```text
+//!            2 of 3 windows sure             rules in force             below a tenth of the onset
+//! (nothing) ───────────────────► Detecting ────────────────► Mitigating ───────────────────────► Watching ──► Ended
+//!                                                                 ▲                                  │
+//!                                                                 └──────── above it again ──────────┘
+//! ```
+//! Times are windows of 100 ms; nothing here knows a clock.
+
+use crate::baseline::WINDOWS_PER_SECOND;
+use crate::detector::Family;
+use crate::fusion::{Verdict, level};
+
+/// Windows out of which [`SURE`] must be sure.
+const OUT_OF: u32 = 3;
+const SURE: u32 = 2;
+/// The share of the onset's rate below which an attack is no longer felt.
+const QUIET: f64 = 0.1;
+/// Windows of quiet until it is over; doubled with each relapse.
+const HOLD: u64 = 30 * WINDOWS_PER_SECOND as u64;
+/// The longest that quiet is waited for.
+const LONGEST: u64 = 30 * 60 * WINDOWS_PER_SECOND as u64;
+
+/// Where an incident stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// Sure that there is one; the answer is being prepared.
+    Detecting,
+    /// Rules or limits are in force.
+    Mitigating,
+    /// The attack is no longer felt; the answer stays.
+    Watching,
+    /// Over; what was in force is withdrawn.
+    Ended,
+}
+
+impl State {
+    /// The word in JSON and conditions.
+    pub const fn label(self) -> &'static str {
+        match self {
+            State::Detecting => "Detecting",
+            State::Mitigating => "Mitigating",
+            State::Watching => "Watching",
+            State::Ended => "Ended",
+        }
+    }
+}
+
+/// Whether enough of the last windows were sure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// A bit for each of the last windows, the newest lowest.
+    windows: u32,
+}
+
+impl Entry {
+    /// Takes a window; whether an incident begins.
+    pub fn window(&mut self, verdict: &Verdict) -> bool {
+        let sure = verdict.confidence >= level::ACT;
+        self.windows = (self.windows << 1 | u32::from(sure)) & ((1 << OUT_OF) - 1);
+        // What no customer sends needs no second look.
+        sure && (self.windows.count_ones() >= SURE || verdict.families.contains(&Family::Hygiene))
+    }
+}
+
+/// One incident's life.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Life {
+    /// Where it stands.
+    pub state: State,
+    /// Packets per window at its onset: the most of its first second.
+    pub onset: f64,
+    windows: u64,
+    quiet: u64,
+    relapses: u32,
+}
+
+impl Life {
+    /// It begins with a window of so many packets of the vector above the usual.
+    pub fn new(above: f64) -> Self {
+        Self { state: State::Detecting, onset: above, windows: 0, quiet: 0, relapses: 0 }
+    }
+
+    /// The answer is in force.
+    pub fn answered(&mut self) {
+        if self.state == State::Detecting {
+            self.state = State::Mitigating;
+        }
+    }
+
+    /// How many windows of quiet end it.
+    pub fn hold(&self) -> u64 {
+        HOLD.saturating_mul(1 << self.relapses.min(16)).min(LONGEST)
+    }
+
+    /// How often it came back.
+    pub fn relapses(&self) -> u32 {
+        self.relapses
+    }
+
+    /// Takes a window: packets of the vector above the usual, dropped ones too. Says whether the state changed.
+    pub fn window(&mut self, above: f64) -> bool {
+        let before = self.state;
+        self.windows += 1;
+        if self.windows <= u64::from(WINDOWS_PER_SECOND) {
+            self.onset = self.onset.max(above);
+        }
+        let felt = above > QUIET * self.onset;
+        self.quiet = if felt { 0 } else { self.quiet + 1 };
+        self.state = match self.state {
+            State::Watching if felt => {
+                self.relapses += 1;
+                State::Mitigating
+            }
+            State::Watching if self.quiet >= self.hold() => State::Ended,
+            State::Mitigating if self.quiet >= u64::from(WINDOWS_PER_SECOND) => State::Watching,
+            // It ended before anything could be done.
+            State::Detecting if self.quiet >= u64::from(WINDOWS_PER_SECOND) => State::Watching,
+            other => other,
+        };
+        self.state != before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! A plain attack, a pulse wave, a false start.
+    use super::*;
+    use crate::detector::{CAP, Score};
+    use crate::fusion::fuse;
+
+    fn sure(families: &[Family]) -> Verdict {
+        let score = |family: &Family| Score {
+            detector: "test",
+            family: *family,
+            value: CAP,
+            alarm: true,
+            evidence: String::new(),
+        };
+        fuse(families.iter().map(score).collect())
+    }
+
+    #[test]
+    fn two_of_three_windows_or_one_that_is_proof() {
+        let (both, none) = (sure(&[Family::Volume, Family::Shape]), fuse(Vec::new()));
+        let mut entry = Entry::default();
+        assert!(!entry.window(&both));
+        assert!(!entry.window(&none));
+        assert!(entry.window(&both));
+        let mut entry = Entry::default();
+        assert!(!entry.window(&both) && !entry.window(&none) && !entry.window(&none) && !entry.window(&both));
+        assert!(Entry::default().window(&sure(&[Family::Hygiene])));
+        assert!(!Entry::default().window(&sure(&[Family::Volume])));
+    }
+
+    #[test]
+    fn it_is_over_after_half_a_minute_of_quiet() {
+        let mut life = Life::new(1000.0);
+        life.answered();
+        (0..50).for_each(|_| assert!(!life.window(1000.0)));
+        let until =
+            |life: &mut Life, state: State| (1..10_000).find(|_| life.window(0.0) && life.state == state).unwrap();
+        assert_eq!(until(&mut life, State::Watching), 10);
+        assert_eq!(until(&mut life, State::Ended), 290);
+    }
+
+    #[test]
+    fn a_pulse_wave_is_held_longer_with_each_pulse() {
+        let mut life = Life::new(1000.0);
+        life.answered();
+        for pulse in 1..=8 {
+            (0..100).for_each(|_| assert!(life.window(1000.0) || life.state == State::Mitigating));
+            (0..100).for_each(|_| assert!(life.window(0.0) || life.state != State::Ended));
+            assert_eq!((life.state, life.relapses()), (State::Watching, pulse - 1));
+        }
+        assert_eq!(life.hold(), LONGEST);
+        assert!(life.window(1000.0) && life.state == State::Mitigating, "in the first window of a pulse");
+    }
+}

@@ -1,0 +1,12 @@
+//! Detection of attacks and synthesis of filters, as a function of what was seen: no IO, no async, no clock, no randomness but a
+//! seed that is given.
+#![forbid(unsafe_code)]
+
+pub mod baseline;
+pub mod bits;
+pub mod bound;
+pub mod detector;
+pub mod fusion;
+pub mod incident;
+pub mod signature;
+pub mod vector;

@@ -1,0 +1,107 @@
+//! Signatures: the smallest set of rules that tells sampled packets of an attack from a reservoir of benign ones.
+//!
+//! Conjunctions of header terms are grown by a beam search, the best one is closed (every term that holds for all it matches is
+//! added), what it covers is taken out, and the search goes on until 3 % are left: greedy set cover. The guard rails are the
+//! closure, the least share that a rule must cover, and the bound of what a rule, and all rules together, may match of the benign
+//! packets; where the reservoir is too small for a proof, the bound is large and nothing may be dropped.
+//!
+//! Batch mining of item sets against a benign baseline, no hierarchy of counters over fingerprints.
+
+mod beam;
+mod candidates;
+mod cover;
+mod sample;
+
+use weir_policy::rules::{Match, MatchVector};
+
+pub use cover::synthesize;
+
+/// How signatures are made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// Conjunctions kept from one round of the search to the next.
+    pub beam: usize,
+    /// Rounds: terms of a conjunction before its closure.
+    pub depth: usize,
+    /// Most rules.
+    pub rules: usize,
+    /// Values of a field that are looked at.
+    pub values: usize,
+    /// The least share of the attack's packets that a rule covers and that a term holds for.
+    pub support: f64,
+    /// Of what a rule matches, a term of the closure holds for at least this share.
+    pub closure: f64,
+    /// What a benign match costs: weight of the bound against the share that is covered.
+    pub lambda: f64,
+    /// A rule may drop when its benign share is below this, by the bound.
+    pub drop_below: f64,
+    /// It may limit when it is below this.
+    pub limit_below: f64,
+    /// How many times rarer than in the attack a rule's packets must be among the benign ones, by the bound.
+    pub lift: f64,
+    /// The share of the attack's own packets that the rules must cover for a signature to count.
+    pub accept: f64,
+}
+
+impl Default for Settings {
+    /// What was measured to be safe on a network that the synthesis had not seen.
+    fn default() -> Self {
+        Self {
+            beam: 24,
+            depth: 5,
+            rules: 8,
+            values: 4,
+            support: 0.03,
+            closure: 0.99,
+            lambda: 200.0,
+            drop_below: 5e-4,
+            limit_below: 5e-3,
+            lift: 20.0,
+            accept: 0.8,
+        }
+    }
+}
+
+/// What a rule may do to the packets that it matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Use {
+    /// Hold them to a limit: too little is known of how many benign ones it matches.
+    Limit,
+    /// Drop them.
+    Drop,
+}
+
+/// One rule of a signature.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signed {
+    /// What it matches.
+    pub matches: Match,
+    /// Share of the attack's samples that it matches.
+    pub coverage: f64,
+    /// Benign packets of the reservoir that it matches.
+    pub benign: usize,
+    /// Share of benign packets that it matches at most, by the bound.
+    pub collateral: f64,
+    /// What it may do.
+    pub may: Use,
+}
+
+/// The rules of one attack.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Signature {
+    /// In the order in which they were found: the one that covers most first.
+    pub rules: Vec<Signed>,
+    /// Share of the attack's samples that any of them matches.
+    pub coverage: f64,
+    /// Share of benign packets that any of them matches at most, by the bound.
+    pub collateral: f64,
+    /// It covers enough of what the attack is thought to be.
+    pub accepted: bool,
+}
+
+impl Signature {
+    /// Whether any rule matches.
+    pub fn holds(&self, packet: &MatchVector) -> bool {
+        self.rules.iter().any(|rule| rule.matches.holds(packet))
+    }
+}

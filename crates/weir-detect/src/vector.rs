@@ -1,0 +1,165 @@
+//! Attack vectors: the kinds of packets that are watched apart, because a flood of one kind is nothing in the sum of all.
+
+use weir_abi::FEATURE_SLOTS;
+use weir_abi::counters::{Feature, kind};
+
+/// A kind of packets of a target. Every packet is of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Vector {
+    /// TCP SYN.
+    Syn,
+    /// TCP SYN with ACK.
+    SynAck,
+    /// TCP, none of the others.
+    Tcp,
+    /// TCP RST or FIN.
+    RstFin,
+    /// UDP, not from a port of reflectors.
+    Udp,
+    /// UDP from a port of reflectors.
+    UdpReflection,
+    /// ICMP and ICMPv6.
+    Icmp,
+    /// Fragments of anything.
+    Fragment,
+    /// Other IP protocols.
+    Other,
+}
+
+impl Vector {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Vector; 9] = [
+        Vector::Syn,
+        Vector::SynAck,
+        Vector::Tcp,
+        Vector::RstFin,
+        Vector::Udp,
+        Vector::UdpReflection,
+        Vector::Icmp,
+        Vector::Fragment,
+        Vector::Other,
+    ];
+
+    /// The vector of the packets in a feature slot ([`weir_abi::counters::feature_slot`]).
+    pub const fn of_slot(slot: u8) -> Vector {
+        if slot < 16 {
+            return Vector::Syn;
+        }
+        if Feature::Fragment.has(slot) {
+            return Vector::Fragment;
+        }
+        match (slot - 16) / 4 {
+            kind::SYN_ACK => Vector::SynAck,
+            kind::RST | kind::FIN => Vector::RstFin,
+            kind::TCP => Vector::Tcp,
+            kind::UDP => Vector::Udp,
+            kind::UDP_REFLECTION => Vector::UdpReflection,
+            kind::ICMP => Vector::Icmp,
+            _ => Vector::Other,
+        }
+    }
+
+    /// What operators call a flood of it.
+    pub const fn flood(self) -> &'static str {
+        match self {
+            Vector::Syn => "SYN flood",
+            Vector::SynAck => "SYN-ACK reflection",
+            Vector::Tcp => "ACK flood",
+            Vector::RstFin => "RST/FIN flood",
+            Vector::Udp => "UDP flood",
+            Vector::UdpReflection => "UDP reflection",
+            Vector::Icmp => "ICMP flood",
+            Vector::Fragment => "fragment flood",
+            Vector::Other => "IP protocol flood",
+        }
+    }
+
+    /// The word in labels and JSON.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Vector::Syn => "syn",
+            Vector::SynAck => "syn_ack",
+            Vector::Tcp => "tcp",
+            Vector::RstFin => "rst_fin",
+            Vector::Udp => "udp",
+            Vector::UdpReflection => "udp_reflection",
+            Vector::Icmp => "icmp",
+            Vector::Fragment => "fragment",
+            Vector::Other => "other",
+        }
+    }
+}
+
+/// What came for one target within a window, by feature slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Packets by slot.
+    pub slots: [u64; FEATURE_SLOTS],
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self { slots: [0; FEATURE_SLOTS] }
+    }
+}
+
+impl Window {
+    /// What was counted since an earlier reading of the same counters. Counters wrap, and may have been set to zero.
+    pub fn since(now: &[u64; FEATURE_SLOTS], before: &[u64; FEATURE_SLOTS]) -> Self {
+        let gone_back = now.iter().zip(before).any(|(now, before)| now.wrapping_sub(*before) > u64::MAX / 2);
+        if gone_back {
+            return Self { slots: *now };
+        }
+        Self { slots: std::array::from_fn(|i| now[i].wrapping_sub(before[i])) }
+    }
+
+    /// Packets of a vector.
+    pub fn packets(&self, vector: Vector) -> u64 {
+        let slots = self.slots.iter().enumerate();
+        slots.filter(|(slot, _)| Vector::of_slot(*slot as u8) == vector).map(|(_, n)| n).sum()
+    }
+
+    /// Packets with a feature.
+    pub fn feature(&self, feature: Feature) -> u64 {
+        feature.sum(&self.slots)
+    }
+
+    /// All packets.
+    pub fn total(&self) -> u64 {
+        self.slots.iter().sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Every slot belongs somewhere, once.
+    use super::*;
+    use weir_abi::counters::{feature_slot, syn_fact, syn_slot};
+
+    #[test]
+    fn vectors_share_the_packets_among_them() {
+        let window = Window { slots: std::array::from_fn(|i| if i < 48 { i as u64 + 1 } else { 0 }) };
+        let sum: u64 = Vector::ALL.iter().map(|vector| window.packets(*vector)).sum();
+        assert_eq!(sum, window.total());
+        assert_eq!(Vector::of_slot(syn_slot(syn_fact::NO_OPTIONS)), Vector::Syn);
+        assert_eq!(Vector::of_slot(feature_slot(kind::UDP, true, false)), Vector::Udp);
+        assert_eq!(Vector::of_slot(feature_slot(kind::UDP, true, true)), Vector::Fragment);
+        for (number, vector) in Vector::ALL.into_iter().enumerate() {
+            assert_eq!(vector as usize, number);
+        }
+    }
+
+    #[test]
+    fn a_window_is_a_difference_of_counters() {
+        let (mut before, mut now) = ([u64::MAX; FEATURE_SLOTS], [u64::MAX; FEATURE_SLOTS]);
+        now[3] = 4;
+        assert_eq!(Window::since(&now, &before).slots[3], 5);
+        // A restart of the counters: what they show is what came since.
+        before[7] = 1000;
+        now = [0; FEATURE_SLOTS];
+        now[7] = 3;
+        before[3] = 10;
+        assert_eq!(Window::since(&now, &before).slots[7], 3);
+    }
+}
