@@ -152,6 +152,35 @@ fn the_last_one_out_takes_the_dispatcher_away() {
     });
 }
 
+/// Without the right to look into the dispatcher nothing can be taken out of it: that is said, and nothing is forgotten.
+#[test]
+fn leaving_without_the_right_to_is_refused_and_done_later() {
+    let test = "leaving_without_the_right_to_is_refused_and_done_later";
+    if child::role().is_some() {
+        let pins = std::env::var_os("WEIR_TEST_PINS").expect("the parent names the pins");
+        let left = weir_datapath::detach(pins.as_ref());
+        child::tell(&left.map_or_else(|e| e.to_string(), |gone| format!("{gone:?}")));
+        child::wait_for_the_end();
+    }
+    let Some(world) = world(test) else { return };
+    world.node.run(|| {
+        let mut datapath = world.open();
+        assert_eq!(datapath.attach().unwrap()[0].hook, Hook::Chained);
+        drop(datapath);
+        let mut command = Command::new("setpriv");
+        command.args(["--inh-caps=-sys_admin", "--bounding-set=-sys_admin"]).arg(child::this_binary());
+        let pins = [("WEIR_TEST_PINS", world.pins.path().as_os_str())];
+        let child = Child::start_by(command, test, "leaver", &pins);
+        let said = child.hear();
+        assert!(said.contains("leaving it takes CAP_SYS_ADMIN"), "{said}");
+        child.kill();
+        assert!(slots().contains(&"weir_chained".to_owned()));
+        weir_datapath::detach(world.pins.path()).unwrap();
+        assert!(!slots().contains(&"weir_chained".to_owned()));
+        loader(&["unload", UPLINK, "--all"]);
+    });
+}
+
 /// Restarts of ours, and others that come and go: every packet is decided, and decided rightly.
 #[test]
 fn nobody_comes_or_goes_at_the_cost_of_a_packet() {

@@ -111,28 +111,43 @@ pub fn take_over(
     Ok(Some(done.map(|()| format!("libxdp's dispatcher, {}", among(&old, place)))))
 }
 
-/// Takes our program out of whatever dispatcher it is in.
+/// Takes our program out of whatever dispatcher it is in. Where one cannot be looked at, ours may be in it: that is an error, and
+/// the pin stays.
 pub fn leave(pinned: &Link) -> Result<()> {
     let shelf = match Shelf::lock() {
         Ok(shelf) => shelf,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(e) => return Err(failed("locking the pins of libxdp", e)),
     };
+    let mut unread = None;
     for (ifindex, id) in shelf.dispatchers().map_err(|e| failed("listing the pins of libxdp", e))? {
-        // Numbers of interfaces are those of their network namespace: it must be the one that is in force here.
-        let Ok(Some(held)) = held(ifindex) else { continue };
+        let held = match held(ifindex) {
+            Ok(Some(held)) => held,
+            Ok(None) => continue,
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+                return Err(failed("opening libxdp's dispatcher (leaving it takes CAP_SYS_ADMIN)", e));
+            }
+            // Numbers of interfaces are those of their network namespace: here there may be none of that number.
+            Err(_) => continue,
+        };
         if held.id != id {
             continue;
         }
-        let Ok(mut old) = read(&shelf, ifindex, held) else { continue };
+        let mut old = match read(&shelf, ifindex, held) {
+            Ok(old) => old,
+            Err(why) => {
+                unread = Some(why);
+                continue;
+            }
+        };
         let before = old.parts.len();
         old.parts.retain(|part| part.id != pinned.info.program);
         if old.parts.len() < before {
             let left = exchange(&shelf, ifindex, &old, None, &pinned.path)?;
-            left.map_err(|why| failed("leaving libxdp's dispatcher", io::Error::other(why)))?;
+            return left.map_err(|why| failed("leaving libxdp's dispatcher", io::Error::other(why)));
         }
     }
-    Ok(())
+    unread.map_or(Ok(()), |why| Err(failed("reading libxdp's dispatcher, to leave it", io::Error::other(why))))
 }
 
 /// Where ours is.
