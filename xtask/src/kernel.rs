@@ -7,8 +7,8 @@ use std::process::Command;
 use crate::sh;
 use crate::tools;
 
-/// The oldest kernel that Weir supports.
-pub const FLOOR: (u32, u32) = (5, 15);
+/// The oldest kernel that takes the XDP program: with it came frames of several buffers (`BPF_F_XDP_HAS_FRAGS`).
+pub const FLOOR: (u32, u32) = (5, 18);
 /// tcx; on older kernels only interfaces with native XDP, or with generic XDP where asked for, can be protected.
 const TCX: (u32, u32) = (6, 6);
 
@@ -93,8 +93,9 @@ mod tests {
     fn versions_are_judged_by_number() {
         assert_eq!(judge_version("6.18.44-cloud").unwrap(), "6.18.44-cloud (tcx)");
         assert_eq!(judge_version("6.1.0-13-amd64").unwrap(), "6.1.0-13-amd64 (no tcx: an interface needs native XDP)");
-        assert_eq!(judge_version("5.10.0").unwrap_err(), "5.10.0 is older than 5.15");
-        assert!(judge_version("5.15").is_ok());
+        assert_eq!(judge_version("5.10.0").unwrap_err(), "5.10.0 is older than 5.18");
+        assert!(judge_version("5.15").is_err());
+        assert!(judge_version("5.18").is_ok());
         assert!(judge_version("linux").is_err());
     }
 }

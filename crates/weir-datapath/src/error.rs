@@ -11,7 +11,7 @@ pub enum DatapathError {
     NoObject,
     /// aya refused the object, or the kernel refused the program.
     #[error(
-        "cannot load the kernel program: {source}; CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON and a kernel of at least 5.15 are needed"
+        "cannot load the kernel program: {source}; CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON and a kernel of at least 5.18 are needed"
     )]
     Load {
         /// The verifier's or the system call's words.

@@ -12,7 +12,7 @@ mod candidates;
 mod cover;
 mod sample;
 
-use weir_policy::rules::{Match, MatchVector};
+use weir_policy::rules::Match;
 
 pub use cover::synthesize;
 
@@ -97,11 +97,4 @@ pub struct Signature {
     pub collateral: f64,
     /// It covers enough of what the attack is thought to be.
     pub accepted: bool,
-}
-
-impl Signature {
-    /// Whether any rule matches.
-    pub fn holds(&self, packet: &MatchVector) -> bool {
-        self.rules.iter().any(|rule| rule.matches.holds(packet))
-    }
 }

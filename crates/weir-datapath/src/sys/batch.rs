@@ -8,12 +8,12 @@ use crate::plain::Plain;
 
 #[repr(C)]
 #[derive(Default)]
-struct Element {
-    map_fd: u32,
-    pad: u32,
-    key: u64,
-    value: u64,
-    flags: u64,
+pub(super) struct Element {
+    pub map_fd: u32,
+    pub pad: u32,
+    pub key: u64,
+    pub value: u64,
+    pub flags: u64,
 }
 
 #[repr(C)]

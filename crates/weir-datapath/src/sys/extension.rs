@@ -5,6 +5,7 @@
 
 use std::io;
 
+use super::load::{Load, short_name};
 use super::{Command, bpf_fd};
 
 /// What came of the probe.
@@ -22,24 +23,9 @@ const BPF_PROG_TYPE_EXT: u32 = 28;
 
 /// Asks the kernel.
 pub fn extensions() -> Extensions {
-    #[repr(C)]
-    struct Load {
-        prog_type: u32,
-        insn_cnt: u32,
-        insns: u64,
-        license: u64,
-        log_level: u32,
-        log_size: u32,
-        log_buf: u64,
-        kern_version: u32,
-        prog_flags: u32,
-        prog_name: [u8; 16],
-    }
     // r0 = 0; exit
     let code: [u64; 2] = [0xb7, 0x95];
     let mut log = [0u8; 4096];
-    let mut prog_name = [0; 16];
-    prog_name[..10].copy_from_slice(b"weir_probe");
     let mut attr = Load {
         prog_type: BPF_PROG_TYPE_EXT,
         insn_cnt: code.len() as u32,
@@ -48,9 +34,8 @@ pub fn extensions() -> Extensions {
         log_level: 1,
         log_size: log.len() as u32,
         log_buf: log.as_mut_ptr() as u64,
-        kern_version: 0,
-        prog_flags: 0,
-        prog_name,
+        prog_name: short_name("weir_probe"),
+        ..Load::default()
     };
     let result = bpf_fd(Command::ProgLoad, &mut attr).map(drop);
     verdict(result.err().as_ref(), log[0] != 0)

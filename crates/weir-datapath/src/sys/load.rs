@@ -3,7 +3,31 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use super::batch::Element;
 use super::{Command, bpf, bpf_fd};
+
+/// The head of `union bpf_attr` for `BPF_PROG_LOAD`; what lies behind `expected_attach_type` is needed with types only.
+#[repr(C)]
+#[derive(Default)]
+pub(super) struct Load {
+    pub prog_type: u32,
+    pub insn_cnt: u32,
+    pub insns: u64,
+    pub license: u64,
+    pub log_level: u32,
+    pub log_size: u32,
+    pub log_buf: u64,
+    pub kern_version: u32,
+    pub prog_flags: u32,
+    pub prog_name: [u8; 16],
+    pub prog_ifindex: u32,
+    pub expected_attach_type: u32,
+    pub prog_btf_fd: u32,
+    pub func_info_rec_size: u32,
+    pub func_info: u64,
+    pub func_info_cnt: u32,
+    pub line_info_rec_size: u32,
+}
 
 /// A program with its types.
 pub struct Code<'a> {
@@ -17,7 +41,7 @@ pub struct Code<'a> {
     pub flags: u32,
 }
 
-fn short_name(name: &str) -> [u8; 16] {
+pub(super) fn short_name(name: &str) -> [u8; 16] {
     let mut out = [0; 16];
     let length = name.len().min(15);
     out[..length].copy_from_slice(&name.as_bytes()[..length]);
@@ -42,26 +66,6 @@ pub fn btf_load(types: &[u8]) -> io::Result<OwnedFd> {
 
 /// Loads an XDP program under the GPL.
 pub fn xdp_load(code: &Code<'_>, btf: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    #[repr(C)]
-    struct Load {
-        prog_type: u32,
-        insn_cnt: u32,
-        insns: u64,
-        license: u64,
-        log_level: u32,
-        log_size: u32,
-        log_buf: u64,
-        kern_version: u32,
-        prog_flags: u32,
-        prog_name: [u8; 16],
-        prog_ifindex: u32,
-        expected_attach_type: u32,
-        prog_btf_fd: u32,
-        func_info_rec_size: u32,
-        func_info: u64,
-        func_info_cnt: u32,
-        line_info_rec_size: u32,
-    }
     const BPF_PROG_TYPE_XDP: u32 = 6;
     const BPF_XDP: u32 = 37;
     let mut attr = Load {
@@ -69,19 +73,14 @@ pub fn xdp_load(code: &Code<'_>, btf: BorrowedFd<'_>) -> io::Result<OwnedFd> {
         insn_cnt: code.instructions.len() as u32,
         insns: code.instructions.as_ptr() as u64,
         license: c"GPL".as_ptr() as u64,
-        log_level: 0,
-        log_size: 0,
-        log_buf: 0,
-        kern_version: 0,
         prog_flags: code.flags,
         prog_name: short_name(code.name),
-        prog_ifindex: 0,
         expected_attach_type: BPF_XDP,
         prog_btf_fd: btf.as_raw_fd() as u32,
         func_info_rec_size: size_of::<[u32; 2]>() as u32,
         func_info: code.functions.as_ptr() as u64,
         func_info_cnt: code.functions.len() as u32,
-        line_info_rec_size: 0,
+        ..Load::default()
     };
     bpf_fd(Command::ProgLoad, &mut attr)
 }
@@ -100,14 +99,6 @@ pub fn constant(name: &str, value: &[u8]) -> io::Result<OwnedFd> {
         map_name: [u8; 16],
         map_ifindex: u32,
     }
-    #[repr(C)]
-    struct Update {
-        map_fd: u32,
-        pad: u32,
-        key: u64,
-        value: u64,
-        flags: u64,
-    }
     const BPF_MAP_TYPE_ARRAY: u32 = 2;
     const BPF_F_RDONLY_PROG: u32 = 1 << 7;
     let mut attr = Create {
@@ -124,21 +115,13 @@ pub fn constant(name: &str, value: &[u8]) -> io::Result<OwnedFd> {
     let map = bpf_fd(Command::MapCreate, &mut attr)?;
     let (mut fd, key) = (map.as_raw_fd() as u32, 0u32);
     let (key, value) = (std::ptr::from_ref(&key) as u64, value.as_ptr() as u64);
-    bpf(Command::MapUpdateElem, &mut Update { map_fd: fd, pad: 0, key, value, flags: 0 })?;
+    bpf(Command::MapUpdateElem, &mut Element { map_fd: fd, key, value, ..Element::default() })?;
     bpf(Command::MapFreeze, &mut fd)?;
     Ok(map)
 }
 
 /// The one value of such a map, found by its number: only with `CAP_SYS_ADMIN`.
 pub fn constant_of(map: u32) -> io::Result<Vec<u8>> {
-    #[repr(C)]
-    struct Lookup {
-        map_fd: u32,
-        pad: u32,
-        key: u64,
-        value: u64,
-        flags: u64,
-    }
     let map = by_id(Command::MapGetFdById, map)?;
     let info = super::map_info(map.as_fd())?;
     if info.key != 4 || info.entries != 1 {
@@ -146,12 +129,11 @@ pub fn constant_of(map: u32) -> io::Result<Vec<u8>> {
     }
     // The kernel writes whole words.
     let (key, mut value) = (0u32, vec![0u8; (info.value as usize).next_multiple_of(8)]);
-    let mut attr = Lookup {
+    let mut attr = Element {
         map_fd: map.as_raw_fd() as u32,
-        pad: 0,
         key: std::ptr::from_ref(&key) as u64,
         value: value.as_mut_ptr() as u64,
-        flags: 0,
+        ..Element::default()
     };
     bpf(Command::MapLookupElem, &mut attr)?;
     value.truncate(info.value as usize);

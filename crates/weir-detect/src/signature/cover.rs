@@ -112,14 +112,21 @@ fn prune(found: &mut Vec<Found>, attack: usize) {
 }
 
 fn sign(found: &[Found], attack: usize, benign: usize, share: f64, settings: &Settings) -> Signature {
+    // Each rule may be harmless alone and all of them together not: what one of them adds must leave room for dropping.
+    let mut dropped = Bits::none(benign);
     let rules = found.iter().map(|one| {
         let collateral = one.collateral();
+        let with = dropped.or(&one.benign);
+        let may = if share_upper(with.count(), with.len()) <= settings.drop_below { Use::Drop } else { Use::Limit };
+        if may == Use::Drop {
+            dropped = with;
+        }
         Signed {
             matches: Match { terms: one.terms.iter().map(|(_, term)| term.clone()).collect() },
             coverage: one.attack.count() as f64 / attack as f64,
             benign: one.benign.count(),
             collateral,
-            may: if collateral <= settings.drop_below { Use::Drop } else { Use::Limit },
+            may,
         }
     });
     let union = |pick: fn(&Found) -> &Bits, len| found.iter().fold(Bits::none(len), |bits, one| bits.or(pick(one)));

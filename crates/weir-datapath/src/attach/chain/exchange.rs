@@ -55,7 +55,10 @@ pub fn exchange(
     let aside = aside_of(marker);
     if let Some((_, link)) = our_place.and_then(|place| filled.get(place)) {
         let _ = std::fs::remove_file(&aside);
-        sys::object_pin(link.as_fd(), &aside).map_err(|source| DatapathError::File { path: aside.clone(), source })?;
+        if let Err(source) = sys::object_pin(link.as_fd(), &aside) {
+            let _ = shelf.remove(ifindex, id);
+            return Err(DatapathError::File { path: aside, source });
+        }
     }
     if let Err(e) = netlink::replace_xdp(ifindex, old.held.fd.as_fd(), Some(new.as_fd()), old.held.mode) {
         let _ = shelf.remove(ifindex, id);
