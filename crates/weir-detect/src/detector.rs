@@ -1,8 +1,9 @@
 //! Detectors: each looks at one thing and says how much it speaks for an attack, from -5 to 5, with the numbers it saw.
 
+pub mod answers;
 pub mod hygiene;
 pub mod rate;
-pub mod reflection;
+pub mod shape;
 
 /// The most that one detector can say.
 pub const CAP: f64 = 5.0;

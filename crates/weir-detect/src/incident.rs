@@ -57,10 +57,14 @@ pub struct Entry {
 impl Entry {
     /// Takes a window; whether an incident begins.
     pub fn window(&mut self, verdict: &Verdict) -> bool {
-        let sure = verdict.confidence >= level::ACT;
-        self.windows = (self.windows << 1 | u32::from(sure)) & ((1 << OUT_OF) - 1);
         // What no customer sends needs no second look.
-        sure && (self.windows.count_ones() >= SURE || verdict.families.contains(&Family::Hygiene))
+        self.takes(verdict.confidence >= level::ACT, verdict.families.contains(&Family::Hygiene))
+    }
+
+    /// The same for any test of a window; one that is proof needs no second.
+    pub fn takes(&mut self, sure: bool, proof: bool) -> bool {
+        self.windows = (self.windows << 1 | u32::from(sure)) & ((1 << OUT_OF) - 1);
+        sure && (self.windows.count_ones() >= SURE || proof)
     }
 }
 
@@ -97,6 +101,11 @@ impl Life {
     /// How often it came back.
     pub fn relapses(&self) -> u32 {
         self.relapses
+    }
+
+    /// It is an earlier incident that came back.
+    pub fn relapse_of(&mut self, earlier: &Life) {
+        self.relapses = earlier.relapses.saturating_add(1);
     }
 
     /// Takes a window: packets of the vector above the usual, dropped ones too. Says whether the state changed.

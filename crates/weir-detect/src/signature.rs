@@ -10,9 +10,10 @@
 mod beam;
 mod candidates;
 mod cover;
+mod prior;
 mod sample;
 
-use weir_policy::rules::Match;
+use weir_policy::rules::{Match, MatchVector, Term};
 
 pub use cover::synthesize;
 
@@ -97,4 +98,34 @@ pub struct Signature {
     pub collateral: f64,
     /// It covers enough of what the attack is thought to be.
     pub accepted: bool,
+}
+
+impl Signed {
+    /// The one source port that it matches, if it names one.
+    pub fn source_port(&self) -> Option<u16> {
+        self.matches.terms.iter().find_map(|term| match term {
+            Term::SourcePort(ports) => ports.single(),
+            _ => None,
+        })
+    }
+}
+
+impl Signature {
+    /// Whether a rule that may drop matches.
+    pub fn drops(&self, packet: &MatchVector) -> bool {
+        self.rules.iter().any(|rule| rule.may == Use::Drop && rule.matches.holds(packet))
+    }
+
+    /// The rules of both, these first, at most so many. What they cover and harm together is at most the sum.
+    #[must_use]
+    pub fn and(mut self, other: Self, most: usize) -> Self {
+        let new = other.rules.into_iter().filter(|rule| self.rules.iter().all(|mine| mine.matches != rule.matches));
+        let new = new.collect::<Vec<_>>();
+        // The oldest give way: the attack has left them.
+        self.rules.drain(..(self.rules.len() + new.len()).saturating_sub(most).min(self.rules.len()));
+        self.rules.extend(new);
+        self.coverage = other.coverage;
+        self.collateral = self.rules.iter().map(|rule| rule.collateral).sum::<f64>().min(1.0);
+        self
+    }
 }

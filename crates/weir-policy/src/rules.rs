@@ -15,6 +15,7 @@ pub mod tables;
 pub mod term;
 mod text;
 
+pub(crate) use build::build_beside;
 pub use build::{Built, RuleError, build};
 pub use problem::{ParseError, Problem};
 pub use sets::{ByteSet, WordSet};

@@ -33,6 +33,11 @@ pub fn likelihood_ratio(hits: u64, n: u64) -> f64 {
     b * (share / BENIGN).ln() + others
 }
 
+/// Whether a ratio and the hits behind it are proof.
+pub fn is_proof(ratio: f64, hits: u64) -> bool {
+    ratio >= THRESHOLD && hits >= LEAST
+}
+
 /// Looks at a window's SYNs.
 pub fn window(w: &Window) -> Score {
     let syns = w.feature(Feature::Syn);
@@ -42,7 +47,7 @@ pub fn window(w: &Window) -> Score {
     });
     let none = (0.0, 0, "");
     let (ratio, hits, words) = facts.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or(none);
-    let alarm = ratio >= THRESHOLD && hits >= LEAST;
+    let alarm = is_proof(ratio, hits);
     let value = if alarm { CAP } else { (ratio / THRESHOLD).min(1.0) };
     let evidence =
         if hits == 0 { format!("{syns} SYNs, all proper") } else { format!("{hits} of {syns} SYNs {words}") };

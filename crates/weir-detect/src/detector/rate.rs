@@ -39,6 +39,11 @@ impl Rate {
         Score { detector: "rate", family: Family::Volume, value, alarm, evidence }
     }
 
+    /// Nothing was above the usual lately.
+    pub fn is_calm(&self) -> bool {
+        self.sum == 0.0
+    }
+
     /// Forgets what was.
     pub fn reset(&mut self) {
         self.sum = 0.0;

@@ -1,7 +1,7 @@
 //! The search for the best conjunction: a beam of the most promising ones grows by a term in each round.
 
-use super::Settings;
 use super::sample::Candidate;
+use super::{Settings, prior};
 use crate::bits::Bits;
 use crate::bound::share_upper;
 
@@ -14,6 +14,8 @@ pub struct Conjunction {
     pub attack: Bits,
     /// The benign packets that it matches.
     pub benign: Bits,
+    /// What is known of it beforehand.
+    pub told: u8,
     /// Higher is better.
     pub score: f64,
 }
@@ -21,8 +23,13 @@ pub struct Conjunction {
 impl Conjunction {
     /// The share of benign packets that it matches at most.
     pub fn collateral(&self) -> f64 {
-        share_upper(self.benign.count(), self.benign.len())
+        harm(self.benign.count(), self.benign.len(), self.told)
     }
+}
+
+/// The share of benign packets that a conjunction matches at most, which matches so many of so many.
+fn harm(hits: usize, benign: usize, told: u8) -> f64 {
+    prior::bounded(told, hits, share_upper(hits, benign))
 }
 
 /// The best conjunction for what is left of the attack, whose bound is at most `most`.
@@ -33,6 +40,7 @@ pub fn best(candidates: &[Candidate], left: &Bits, most: f64, settings: &Setting
         terms: Vec::new(),
         attack: left.clone(),
         benign: candidates.first().map_or_else(|| Bits::none(0), |c| Bits::all(c.benign.len())),
+        told: 0,
         score: f64::NEG_INFINITY,
     }];
     for _ in 0..settings.depth {
@@ -85,7 +93,7 @@ impl Growth {
         if hits < least.max(1) {
             return None;
         }
-        let harm = share_upper(one.benign.common(&candidate.benign), one.benign.len());
+        let harm = harm(one.benign.common(&candidate.benign), one.benign.len(), one.told | candidate.told);
         let mut terms = one.terms.clone();
         terms.push(added);
         terms.sort_unstable();
@@ -95,6 +103,6 @@ impl Growth {
     fn grown(self, beam: &[Conjunction], candidates: &[Candidate]) -> Option<Conjunction> {
         let (one, candidate) = (beam.get(self.parent)?, candidates.get(self.added)?);
         let (attack, benign) = (one.attack.and(&candidate.attack), one.benign.and(&candidate.benign));
-        Some(Conjunction { terms: self.terms, attack, benign, score: self.score })
+        Some(Conjunction { terms: self.terms, attack, benign, told: one.told | candidate.told, score: self.score })
     }
 }

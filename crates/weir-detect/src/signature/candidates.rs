@@ -6,6 +6,7 @@ use weir_abi::rules::{field, ip_fact, l4_fact};
 use weir_policy::rules::term::protocol;
 use weir_policy::rules::{ByteSet, Fact, MatchVector, Payload, Term, WordSet};
 
+use super::prior;
 use super::sample::{Candidate, held};
 use crate::bits::Bits;
 
@@ -95,7 +96,7 @@ pub fn of(attack: &[MatchVector], among: &Bits, least: usize, values: usize) -> 
 pub fn evaluated(terms: Vec<(u8, Term)>, attack: &[MatchVector], benign: &[MatchVector]) -> Vec<Candidate> {
     let one = |(kind, term): (u8, Term)| {
         let (a, b) = (held(&term, attack), held(&term, benign));
-        Candidate { term, kind, attack: a, benign: b }
+        Candidate { told: prior::told(&term), term, kind, attack: a, benign: b }
     };
     terms.into_iter().map(one).collect()
 }

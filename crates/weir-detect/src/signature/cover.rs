@@ -3,7 +3,7 @@
 use weir_policy::rules::{Match, MatchVector, Term};
 
 use super::beam::{self, Conjunction};
-use super::candidates;
+use super::{candidates, prior};
 use super::sample::{Candidate, held};
 use super::{Settings, Signature, Signed, Use};
 use crate::bits::Bits;
@@ -18,8 +18,35 @@ struct Found {
 }
 
 impl Found {
+    fn told(&self) -> u8 {
+        self.terms.iter().fold(0, |all, (_, term)| all | prior::told(term))
+    }
+
     fn collateral(&self) -> f64 {
-        share_upper(self.benign.count(), self.benign.len())
+        let seen = self.benign.count();
+        prior::bounded(self.told(), seen, share_upper(seen, self.benign.len()))
+    }
+}
+
+/// Several rules: the benign packets that any of them matches, and what is known of all of them beforehand.
+#[derive(Clone)]
+struct Union {
+    benign: Bits,
+    told: u8,
+}
+
+impl Union {
+    fn new(benign: usize) -> Self {
+        Self { benign: Bits::none(benign), told: u8::MAX }
+    }
+
+    fn with(&self, one: &Found) -> Self {
+        Self { benign: self.benign.or(&one.benign), told: self.told & one.told() }
+    }
+
+    fn collateral(&self) -> f64 {
+        let seen = self.benign.count();
+        prior::bounded(self.told, seen, share_upper(seen, self.benign.len()))
     }
 }
 
@@ -31,12 +58,12 @@ pub fn synthesize(attack: &[MatchVector], benign: &[MatchVector], share: f64, se
     }
     let mut found: Vec<Found> = Vec::new();
     let mut left = Bits::all(attack.len());
-    let mut together = Bits::none(benign.len());
+    let mut together = Union::new(benign.len());
     while left.count() as f64 > settings.support * attack.len() as f64 && found.len() < settings.rules {
         let Some(next) = next(attack, benign, &left, settings) else { break };
         // Each rule may pass alone and all of them together not.
-        let union = together.or(&next.benign);
-        if share_upper(union.count(), union.len()) > settings.limit_below {
+        let union = together.with(&next);
+        if union.collateral() > settings.limit_below {
             break;
         }
         together = union;
@@ -113,11 +140,11 @@ fn prune(found: &mut Vec<Found>, attack: usize) {
 
 fn sign(found: &[Found], attack: usize, benign: usize, share: f64, settings: &Settings) -> Signature {
     // Each rule may be harmless alone and all of them together not: what one of them adds must leave room for dropping.
-    let mut dropped = Bits::none(benign);
+    let mut dropped = Union::new(benign);
     let rules = found.iter().map(|one| {
         let collateral = one.collateral();
-        let with = dropped.or(&one.benign);
-        let may = if share_upper(with.count(), with.len()) <= settings.drop_below { Use::Drop } else { Use::Limit };
+        let with = dropped.with(one);
+        let may = if with.collateral() <= settings.drop_below { Use::Drop } else { Use::Limit };
         if may == Use::Drop {
             dropped = with;
         }
@@ -129,10 +156,8 @@ fn sign(found: &[Found], attack: usize, benign: usize, share: f64, settings: &Se
             may,
         }
     });
-    let union = |pick: fn(&Found) -> &Bits, len| found.iter().fold(Bits::none(len), |bits, one| bits.or(pick(one)));
-    let coverage = union(|one| &one.attack, attack).count() as f64 / attack as f64;
-    let harm = union(|one| &one.benign, benign);
-    let collateral = if found.is_empty() { 0.0 } else { share_upper(harm.count(), harm.len()) };
+    let coverage = found.iter().fold(Bits::none(attack), |bits, one| bits.or(&one.attack)).count() as f64 / attack as f64;
+    let collateral = if found.is_empty() { 0.0 } else { found.iter().fold(Union::new(benign), |all, one| all.with(one)).collateral() };
     Signature {
         rules: rules.collect(),
         coverage,

@@ -15,6 +15,8 @@ pub struct Candidate {
     pub attack: Bits,
     /// The benign packets that it holds for.
     pub benign: Bits,
+    /// What is known of it beforehand, see [`super::prior`].
+    pub told: u8,
 }
 
 /// The packets for which a term holds.

@@ -43,11 +43,17 @@ pub struct Built {
 /// Compiles rules, each exactly. Conjunctions that the previous tables hold for the same owner keep their slots, and new ones
 /// avoid slots that the previous tables use: so old and new can be in force together while one replaces the other.
 pub fn build(rules: &[Rule], previous: Option<&RuleTables>) -> Built {
+    build_beside(rules, previous, 0)
+}
+
+/// The same, beside `others`: slots that are not to be had.
+pub(crate) fn build_beside(rules: &[Rule], previous: Option<&RuleTables>, others: u64) -> Built {
+    let room = SLOTS - others.count_ones() as usize;
     let mut errors = Vec::new();
     let mut wanted: Vec<(usize, Conjunction)> = Vec::new();
     for (i, rule) in rules.iter().enumerate() {
         let shape = Shape::of(&rule.matches);
-        let (needed, left) = (shape.count(), SLOTS - wanted.len());
+        let (needed, left) = (shape.count(), room - wanted.len());
         if rule.matches.terms.is_empty() {
             errors.push((i, RuleError::NoTerm));
         } else if needed == 0 {
@@ -60,7 +66,7 @@ pub fn build(rules: &[Rule], previous: Option<&RuleTables>) -> Built {
     }
 
     let mut built = Built { tables: tables::empty(), slots: vec![0; rules.len()], errors };
-    for (slot, &(i, conjunction)) in assign(rules, &wanted, previous).into_iter().zip(&wanted) {
+    for (slot, &(i, conjunction)) in assign(rules, &wanted, previous, others).into_iter().zip(&wanted) {
         let (rule, bit) = (&rules[i], 1u64 << slot);
         tables::write(&mut built.tables, slot, &conjunction, rule.id);
         built.slots[i] |= bit;
@@ -75,11 +81,16 @@ pub fn build(rules: &[Rule], previous: Option<&RuleTables>) -> Built {
 }
 
 /// A slot for each wanted conjunction.
-fn assign(rules: &[Rule], wanted: &[(usize, Conjunction)], previous: Option<&RuleTables>) -> Vec<usize> {
+fn assign(
+    rules: &[Rule],
+    wanted: &[(usize, Conjunction)],
+    previous: Option<&RuleTables>,
+    others: u64,
+) -> Vec<usize> {
     let avoid = previous.map_or(0, tables::used);
     let mut held: Vec<Option<(u32, Conjunction)>> =
         (0..SLOTS).map(|slot| previous.and_then(|p| Some((p.owner[slot], tables::read(p, slot)?)))).collect();
-    let mut taken = 0u64;
+    let mut taken = others;
     let kept: Vec<Option<usize>> = wanted
         .iter()
         .map(|(i, conjunction)| {

@@ -76,6 +76,14 @@ impl FromIterator<RangeInclusive<u8>> for ByteSet {
 pub struct WordSet(Vec<(u16, u16)>);
 
 impl WordSet {
+    /// The value, if there is one only.
+    pub fn single(&self) -> Option<u16> {
+        match self.0[..] {
+            [(low, high)] if low == high => Some(low),
+            _ => None,
+        }
+    }
+
     /// Every value.
     pub fn full() -> Self {
         Self(vec![(0, u16::MAX)])

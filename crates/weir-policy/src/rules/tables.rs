@@ -24,7 +24,7 @@ pub fn matching(tables: &RuleTables, v: &MatchVector) -> u64 {
 }
 
 /// Writes a conjunction into an empty slot.
-pub(super) fn write(tables: &mut RuleTables, slot: usize, conjunction: &Conjunction, owner: u32) {
+pub(crate) fn write(tables: &mut RuleTables, slot: usize, conjunction: &Conjunction, owner: u32) {
     let bit = 1u64 << slot;
     for (words, set) in tables.words.iter_mut().zip(conjunction) {
         set.values().for_each(|v| words[usize::from(v)] |= bit);
@@ -36,7 +36,7 @@ pub(super) fn write(tables: &mut RuleTables, slot: usize, conjunction: &Conjunct
 }
 
 /// Reads a slot's conjunction back; nothing where the slot is empty.
-pub(super) fn read(tables: &RuleTables, slot: usize) -> Option<Conjunction> {
+pub(crate) fn read(tables: &RuleTables, slot: usize) -> Option<Conjunction> {
     let column: Conjunction =
         std::array::from_fn(|f| ByteSet::of(|v| tables.words[f][usize::from(v)] >> slot & 1 != 0));
     column.iter().all(|set| !set.is_empty()).then_some(column)

@@ -1,0 +1,144 @@
+//! The engine: windows of counters and sampled packets in, events out. Each kind of packets of each target is watched apart.
+
+use std::collections::BTreeMap;
+
+use weir_abi::FEATURE_SLOTS;
+
+use crate::reservoir::{MOST, Reservoir};
+use crate::signature::{self, Signature};
+use crate::vector::{Vector, Window};
+use crate::watch::{Sampled, Seen, Step, Watch};
+
+/// What does not change while it runs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// Windows of calm until a rate can be called unusual.
+    pub warm_up: u64,
+    /// Samples of one window, of one kind, that are kept at most.
+    pub window_samples: usize,
+    /// Samples of an attack that are looked at, at most.
+    pub samples: usize,
+    /// Samples that are enough.
+    pub enough: usize,
+    /// How signatures are made.
+    pub signature: signature::Settings,
+    /// Seed of every choice.
+    pub seed: u64,
+}
+
+impl Default for Settings {
+    /// A minute to learn, 512 samples, 64 of which are enough.
+    fn default() -> Self {
+        Self {
+            warm_up: 600,
+            window_samples: 256,
+            samples: 512,
+            enough: 64,
+            signature: signature::Settings::default(),
+            seed: 0,
+        }
+    }
+}
+
+/// Something that happened to a target's packets of one kind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// The incident, from 1.
+    pub incident: u64,
+    /// The target.
+    pub target: u32,
+    /// The kind of packets.
+    pub vector: Vector,
+    /// The window in which it happened.
+    pub window: u64,
+    /// What.
+    pub step: Step,
+}
+
+/// A target's counters at the end of a window.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The target.
+    pub target: u32,
+    /// Its feature slots, as they stand.
+    pub slots: [u64; FEATURE_SLOTS],
+    /// Questions that it asked within the last ten seconds; 0 for a service that asks nobody, none if nobody counts them.
+    pub asked: Option<u64>,
+}
+
+struct Target {
+    before: Option<[u64; FEATURE_SLOTS]>,
+    watches: [Watch; Vector::ALL.len()],
+    benign: Reservoir,
+}
+
+/// The engine.
+pub struct Engine {
+    settings: Settings,
+    targets: BTreeMap<u32, Target>,
+    incidents: u64,
+}
+
+impl Engine {
+    /// An engine that knows nothing yet.
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, targets: BTreeMap::new(), incidents: 0 }
+    }
+
+    /// From now on a rate can be called unusual after so many windows of calm: someone vouches for what was learned.
+    pub fn trust(&mut self, warm_up: u64) {
+        self.settings.warm_up = warm_up;
+    }
+
+    /// Takes a packet of a target, if it is wanted: `look` is called only then.
+    pub fn sample(&mut self, target: u32, vector: Vector, look: impl FnOnce() -> Sampled) {
+        let watch = self.target(target).watches.get_mut(vector as usize);
+        match watch {
+            Some(watch) if watch.wants() => watch.sample(look()),
+            Some(watch) => watch.pass(),
+            None => {}
+        }
+    }
+
+    /// Ends a window.
+    pub fn window(&mut self, number: u64, rows: &[Row]) -> Vec<Event> {
+        let settings = self.settings;
+        let mut events = Vec::new();
+        for row in rows {
+            let mut incidents = self.incidents;
+            let state = self.target(row.target);
+            // Counters that were there before the engine began are nobody's window.
+            let window = state.before.map_or_else(Window::default, |before| Window::since(&row.slots, &before));
+            state.before = Some(row.slots);
+            for (vector, watch) in Vector::ALL.into_iter().zip(&mut state.watches) {
+                let seen = Seen { vector, window: &window, asked: row.asked };
+                for step in watch.window(seen, &mut state.benign, &settings) {
+                    if watch.named() == 0 {
+                        incidents += 1;
+                        watch.name(incidents);
+                    }
+                    events.push(Event { incident: watch.named(), target: row.target, vector, window: number, step });
+                }
+            }
+            self.incidents = incidents;
+        }
+        events
+    }
+
+    /// What is matched now, by target: the signatures of incidents that are not over.
+    pub fn signatures(&self) -> impl Iterator<Item = (u32, Vector, &Signature)> {
+        self.targets.iter().flat_map(|(id, state)| {
+            let watches = Vector::ALL.into_iter().zip(&state.watches);
+            watches.filter_map(|(vector, watch)| Some((*id, vector, watch.signature()?)))
+        })
+    }
+
+    fn target(&mut self, id: u32) -> &mut Target {
+        let settings = self.settings;
+        self.targets.entry(id).or_insert_with(|| Target {
+            before: None,
+            watches: std::array::from_fn(|_| Watch::new(settings.window_samples)),
+            benign: Reservoir::new(MOST, settings.seed ^ u64::from(id)),
+        })
+    }
+}

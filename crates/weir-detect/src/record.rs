@@ -1,0 +1,158 @@
+//! What is told of an incident: the events of its life, summed up.
+
+use std::collections::BTreeMap;
+
+use crate::engine::Event;
+use crate::incident::State;
+use crate::signature::Signature;
+use crate::sources::Sources;
+use crate::vector::Vector;
+use crate::watch::{Label, Step};
+
+/// An incident. Windows are numbered as the engine's caller does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Incident {
+    /// Its number.
+    pub id: u64,
+    /// The target.
+    pub target: u32,
+    /// The kind of packets.
+    pub vector: Vector,
+    /// Attack or surge.
+    pub label: Label,
+    /// Where it stands.
+    pub state: State,
+    /// How sure the detectors were, 0 to 1.
+    pub confidence: f64,
+    /// The first window of it.
+    pub started: u64,
+    /// The window at whose end it was noticed.
+    pub detected: u64,
+    /// The window at whose end rules came into force.
+    pub mitigated: Option<u64>,
+    /// The window at whose end it was over.
+    pub ended: Option<u64>,
+    /// Packets per second when it was noticed.
+    pub rate: f64,
+    /// Packets per second that were usual.
+    pub usual: f64,
+    /// What each detector saw, in words.
+    pub evidence: Vec<String>,
+    /// The rules.
+    pub signature: Signature,
+    /// Who sends.
+    pub sources: Sources,
+    /// How often it came back.
+    pub relapses: u32,
+}
+
+impl Incident {
+    /// What operators call it: the protocol of a reflection, where its port tells.
+    pub fn name(&self) -> &'static str {
+        let port = self.signature.rules.iter().find_map(|rule| rule.source_port());
+        match (self.vector, port.and_then(reflection)) {
+            (Vector::UdpReflection, Some(name)) => name,
+            _ => self.vector.flood(),
+        }
+    }
+}
+
+/// The reflection attack from a UDP port (IANA, and CISA's alert TA14-017A on amplification).
+fn reflection(port: u16) -> Option<&'static str> {
+    Some(match port {
+        17 => "QOTD reflection",
+        19 => "CharGEN reflection",
+        53 => "DNS reflection",
+        69 => "TFTP reflection",
+        111 => "portmap reflection",
+        123 => "NTP reflection",
+        137 => "NetBIOS reflection",
+        161 => "SNMP reflection",
+        389 => "CLDAP reflection",
+        427 => "SLP reflection",
+        500 | 4500 => "ISAKMP reflection",
+        520 => "RIP reflection",
+        1194 => "OpenVPN reflection",
+        1434 => "MSSQL reflection",
+        1900 => "SSDP reflection",
+        3283 => "ARD reflection",
+        3389 => "RDP reflection",
+        3478 => "STUN reflection",
+        3702 => "WS-Discovery reflection",
+        5353 => "mDNS reflection",
+        5683 => "CoAP reflection",
+        6881 => "BitTorrent reflection",
+        11211 => "memcached reflection",
+        47808 => "BACnet reflection",
+        _ => return None,
+    })
+}
+
+/// Incidents by their numbers.
+#[derive(Clone, Debug, Default)]
+pub struct Incidents(BTreeMap<u64, Incident>);
+
+impl Incidents {
+    /// Takes what happened.
+    pub fn take(&mut self, event: Event) {
+        let Event { incident: id, target, vector, window, step } = event;
+        match step {
+            Step::Began { label, verdict, rates, early } => {
+                let said = |alarm| verdict.scores.iter().filter(move |score| score.alarm == alarm);
+                let evidence = said(true).map(|score| format!("{}: {}", score.detector, score.evidence)).collect();
+                let earlier = self.0.get(&id).map(|incident| incident.started);
+                self.0.insert(
+                    id,
+                    Incident {
+                        id,
+                        target,
+                        vector,
+                        label,
+                        state: State::Detecting,
+                        confidence: verdict.confidence,
+                        started: earlier.unwrap_or(window.saturating_sub(early)),
+                        detected: window,
+                        mitigated: None,
+                        ended: None,
+                        rate: rates.0,
+                        usual: rates.1,
+                        evidence,
+                        signature: Signature::default(),
+                        sources: Sources::default(),
+                        relapses: 0,
+                    },
+                );
+            }
+            Step::Signed { signature, sources } => {
+                let Some(incident) = self.0.get_mut(&id) else { return };
+                incident.mitigated.get_or_insert(window);
+                incident.state = State::Mitigating;
+                incident.signature = signature;
+                if sources.estimate > 0 {
+                    incident.sources = sources;
+                }
+            }
+            Step::Unsigned { .. } => {}
+            Step::Now(state) => {
+                let Some(incident) = self.0.get_mut(&id) else { return };
+                if incident.state == State::Watching && state == State::Mitigating {
+                    incident.relapses += 1;
+                }
+                incident.state = state;
+                if state == State::Ended {
+                    incident.ended = Some(window);
+                }
+            }
+        }
+    }
+
+    /// All of them, the oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Incident> {
+        self.0.values()
+    }
+
+    /// One of them.
+    pub fn get(&self, id: u64) -> Option<&Incident> {
+        self.0.get(&id)
+    }
+}

@@ -1,0 +1,244 @@
+//! One kind of packets of one target: what is usual, what is suspicious, and the incident, if there is one.
+
+mod open;
+mod usual;
+
+use weir_abi::Addr;
+use weir_policy::rules::MatchVector;
+
+use crate::detector::{Family, Score};
+use crate::engine::Settings;
+use crate::even::Even;
+use crate::fusion::{Verdict, fuse, level};
+use crate::incident::{Entry, State};
+use crate::reservoir::Reservoir;
+use crate::signature::Signature;
+use crate::sources::Sources;
+use crate::vector::{Vector, Window};
+use open::{Dormant, Open};
+use usual::Usual;
+
+/// A sampled packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sampled {
+    /// What rules see of it.
+    pub packet: MatchVector,
+    /// Who sent it, or says so.
+    pub source: Addr,
+}
+
+/// What an incident is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Label {
+    /// More than usual, and nothing else is wrong with it: customers. Nothing is dropped.
+    Surge,
+    /// An attack.
+    Attack,
+}
+
+impl Label {
+    /// The word in JSON.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Label::Surge => "SURGE",
+            Label::Attack => "ATTACK",
+        }
+    }
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// An incident began, or what was taken for a surge is an attack.
+    Began {
+        /// What it is.
+        label: Label,
+        /// What the detectors say.
+        verdict: Verdict,
+        /// Packets per second, and what is usual.
+        rates: (f64, f64),
+        /// Windows before this one that belong to it.
+        early: u64,
+    },
+    /// These rules are to be in force; they take the place of the incident's earlier ones.
+    Signed {
+        /// The rules.
+        signature: Signature,
+        /// Who sends.
+        sources: Sources,
+    },
+    /// No rule tells the attack from customers; more samples are taken.
+    Unsigned {
+        /// Share of the attack that safe rules would have covered.
+        coverage: f64,
+    },
+    /// It stands elsewhere.
+    Now(State),
+}
+
+/// What came within a window.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// The kind of packets.
+    pub vector: Vector,
+    /// The target's counters of the window.
+    pub window: &'a Window,
+    /// Questions that the target asked within the last ten seconds, none if nobody counts them.
+    pub asked: Option<u64>,
+}
+
+/// The watch.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    usual: Usual,
+    entry: Entry,
+    crowded: Entry,
+    suspicious: bool,
+    /// Samples of the window that runs.
+    now: Even<Sampled>,
+    open: Option<Open>,
+    dormant: Option<Dormant>,
+}
+
+impl Watch {
+    /// A watch that knows nothing; `samples` of a window are kept at most.
+    pub fn new(samples: usize) -> Self {
+        Self {
+            usual: Usual::default(),
+            entry: Entry::default(),
+            crowded: Entry::default(),
+            suspicious: false,
+            now: Even::new(samples),
+            open: None,
+            dormant: None,
+        }
+    }
+
+    /// Whether the next packet is worth a look; one that is not must be told by [`Self::pass`].
+    pub fn wants(&self) -> bool {
+        self.now.wants()
+    }
+
+    /// A packet that nobody looked at.
+    pub fn pass(&mut self) {
+        self.now.pass();
+    }
+
+    /// Takes a sample.
+    pub fn sample(&mut self, sampled: Sampled) {
+        self.now.add(sampled);
+    }
+
+    /// Gives the open incident its number.
+    pub fn name(&mut self, id: u64) {
+        if let Some(open) = &mut self.open {
+            open.id = id;
+        }
+    }
+
+    /// The open incident's number, 0 where there is none.
+    pub fn named(&self) -> u64 {
+        self.open.as_ref().map_or(0, |open| open.id)
+    }
+
+    /// What is matched now.
+    pub fn signature(&self) -> Option<&Signature> {
+        self.open.as_ref().filter(|open| open.life.state != State::Ended)?.signature.as_ref()
+    }
+
+    /// Packets per window that are usual.
+    pub fn usual(&self) -> (f64, f64) {
+        (self.usual.packets.mean(), self.usual.packets.deviation())
+    }
+
+    /// Ends a window.
+    pub fn window(&mut self, seen: Seen<'_>, benign: &mut Reservoir, settings: &Settings) -> Vec<Step> {
+        let count = seen.window.packets(seen.vector);
+        self.bury();
+        if count == 0 && self.open.is_none() && self.usual.is_quiet() && self.now.is_empty() {
+            self.suspicious = false;
+            self.usual.packets.learn(0.0);
+            return Vec::new();
+        }
+        let samples = self.now.take();
+        let verdict = self.judge(seen, count, &samples, settings);
+        let volume = verdict.families.contains(&Family::Volume);
+        let crowded = self.crowded.takes(volume, false);
+        let sure = self.entry.window(&verdict);
+        self.suspicious = !verdict.families.is_empty() || verdict.confidence >= level::SUSPECT;
+        let above = (count as f64 - self.usual.packets.mean()).max(0.0);
+        let mut steps = Vec::new();
+
+        let attacked = self.open.as_ref().is_some_and(|open| open.label == Label::Attack);
+        let label = if sure && verdict.corroborated() && !attacked {
+            Some(Label::Attack)
+        } else if crowded && self.open.is_none() {
+            Some(Label::Surge)
+        } else {
+            None
+        };
+        if let Some(label) = label {
+            let id = self.named();
+            let rates = (self.usual.per_second(count as f64), self.usual.per_second(self.usual.packets.mean()));
+            let early = self.usual.early();
+            let mut open = Open::new(id, label, above);
+            if label == Label::Attack {
+                open.collect(self.usual.recent_suspects(), settings);
+                open.wake(self.dormant.take());
+            }
+            self.open = Some(open);
+            steps.push(Step::Began { label, verdict, rates, early });
+        } else if let Some(open) = &mut self.open
+            && open.life.window(above)
+        {
+            steps.push(Step::Now(open.life.state));
+        }
+
+        match &mut self.open {
+            Some(open) if open.label == Label::Attack => {
+                open.collect(samples, settings);
+                let usual = &self.usual.packets;
+                steps.extend(open.answer(count as f64, usual, benign.packets(), settings));
+            }
+            // A crowd's level becomes the usual one within minutes; what it looks like is not learned before it is over.
+            Some(_) => self.usual.crowd(count, samples),
+            None if self.suspicious => self.usual.hold(count, samples),
+            None => self.usual.learn(count, samples, benign),
+        }
+        steps
+    }
+
+    /// An incident that was over was told with its number once more, and is gone; its rules sleep.
+    fn bury(&mut self) {
+        if self.open.as_ref().is_some_and(|open| open.life.state == State::Ended) {
+            self.dormant = self.open.take().and_then(Open::sleep);
+            self.usual.rate.reset();
+            self.entry = Entry::default();
+            self.crowded = Entry::default();
+        }
+        if let Some(dormant) = &mut self.dormant
+            && dormant.ages()
+        {
+            self.dormant = None;
+        }
+    }
+
+    fn judge(&mut self, seen: Seen<'_>, count: u64, samples: &[Sampled], settings: &Settings) -> Verdict {
+        let mut scores: Vec<Score> = Vec::new();
+        let usual = &mut self.usual;
+        if usual.packets.windows() >= settings.warm_up {
+            scores.push(usual.rate.window(count, &usual.packets));
+        }
+        match seen.vector {
+            Vector::Syn => scores.push(crate::detector::hygiene::window(seen.window)),
+            Vector::UdpReflection | Vector::SynAck => {
+                scores.push(crate::detector::answers::window(count, &usual.packets, seen.asked));
+            }
+            _ => {}
+        }
+        let packets = samples.iter().map(|sampled| sampled.packet).collect::<Vec<_>>();
+        scores.extend(usual.shapes.window(&packets));
+        scores.extend(self.dormant.as_ref().and_then(|dormant| dormant.recognise(&packets, count as f64)));
+        fuse(scores)
+    }
+}

@@ -1,0 +1,83 @@
+//! What a watch has learned, and the last windows, which are believed only when nothing came of them.
+
+use std::collections::VecDeque;
+
+use super::Sampled;
+use crate::baseline::{Fast, WINDOWS_PER_SECOND};
+use crate::detector::rate::Rate;
+use crate::detector::shape::Shapes;
+use crate::reservoir::Reservoir;
+
+/// Windows that are held back: an attack that is found in its third window must not have taught anything in its first two.
+const HELD: usize = 3;
+/// A window of so many deviations above the mean may be an attack's beginning.
+const ELEVATED: f64 = 3.0;
+
+#[derive(Clone, Debug)]
+struct Held {
+    elevated: bool,
+    samples: Vec<Sampled>,
+}
+
+/// What is usual.
+#[derive(Clone, Debug, Default)]
+pub struct Usual {
+    pub packets: Fast,
+    pub rate: Rate,
+    pub shapes: Shapes,
+    held: VecDeque<Held>,
+}
+
+impl Usual {
+    /// Whether a window without packets changes nothing but the mean.
+    pub fn is_quiet(&self) -> bool {
+        self.held.is_empty() && self.rate.is_calm()
+    }
+
+    /// Packets per second of a number per window.
+    pub fn per_second(&self, per_window: f64) -> f64 {
+        per_window * f64::from(WINDOWS_PER_SECOND)
+    }
+
+    /// Learns a calm window; its samples later.
+    pub fn learn(&mut self, count: u64, samples: Vec<Sampled>, benign: &mut Reservoir) {
+        let elevated = self.packets.z(count as f64) > ELEVATED;
+        self.packets.learn(count as f64);
+        self.held.push_back(Held { elevated, samples });
+        while self.held.len() > HELD {
+            let Some(old) = self.held.pop_front() else { break };
+            let packets = old.samples.iter().map(|sampled| sampled.packet).collect::<Vec<_>>();
+            self.shapes.learn(&packets);
+            packets.into_iter().for_each(|packet| benign.add(packet));
+        }
+        // Silence has nothing to hold back.
+        if self.held.iter().all(|held| held.samples.is_empty()) {
+            self.held.clear();
+        }
+    }
+
+    /// Holds a suspicious window back, and learns nothing.
+    pub fn hold(&mut self, count: u64, samples: Vec<Sampled>) {
+        let elevated = self.packets.windows() == 0 || self.packets.z(count as f64) > ELEVATED;
+        self.held.push_back(Held { elevated, samples });
+        while self.held.len() > HELD {
+            self.held.pop_front();
+        }
+    }
+
+    /// Learns a crowd's level, and nothing else.
+    pub fn crowd(&mut self, count: u64, samples: Vec<Sampled>) {
+        self.packets.learn(count as f64);
+        self.hold(count, samples);
+    }
+
+    /// How many of the last windows may have been the beginning.
+    pub fn early(&self) -> u64 {
+        self.held.iter().rev().take_while(|held| held.elevated).count() as u64
+    }
+
+    /// Samples of the last windows that may have been the beginning; nothing of them is learned any more.
+    pub fn recent_suspects(&mut self) -> Vec<Sampled> {
+        self.held.drain(..).filter(|held| held.elevated).flat_map(|held| held.samples).collect()
+    }
+}

@@ -1,0 +1,163 @@
+//! Rules of incidents over a compiled policy: they come and go within milliseconds, and nothing else is compiled again for them.
+
+use weir_abi::RuleTables;
+use weir_abi::rules::SLOTS;
+
+use crate::diff::{Diff, Step};
+use crate::image::TableImage;
+use crate::rules::{self, Match, Mode, Reach, Rule, RuleError, tables};
+
+/// Owners from here on are incidents' rules; those of the policy are numbered from 1 by its names, and never so many.
+pub const FIRST: u32 = 1 << 31;
+
+/// A rule that an incident asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetRule {
+    /// At least [`FIRST`]; told in samples.
+    pub id: u32,
+    /// What it matches.
+    pub matches: Match,
+    /// What it does.
+    pub mode: Mode,
+    /// Targets whose packets it may match, by id.
+    pub targets: Vec<u32>,
+}
+
+/// What becomes of an image under rules of incidents.
+#[derive(Clone, Debug)]
+pub struct Overlay {
+    /// The steps: at most three, none where nothing changes.
+    pub diff: Diff,
+    /// Rules that found no room or cannot match, by their place; the others are in force.
+    pub errors: Vec<(usize, RuleError)>,
+    /// The conjunctions of each rule, as bits.
+    pub slots: Vec<u64>,
+}
+
+/// The change that puts these rules, and no others of incidents, over the image. Rules that stay keep their slots and counters.
+pub fn overlay(image: &TableImage, wanted: &[TargetRule]) -> Overlay {
+    let own = slots_of(&image.rules, |owner| owner < FIRST);
+    let as_rules = wanted.iter().map(|rule| Rule {
+        id: rule.id,
+        matches: rule.matches.clone(),
+        mode: rule.mode,
+        reach: Reach::All,
+    });
+    let built = rules::build_beside(&as_rules.collect::<Vec<_>>(), Some(&image.rules), own);
+    let mut next = tables::empty();
+    let kept = built.slots.iter().fold(0, |all, slots| all | slots);
+    copy(&image.rules, own, &mut next);
+    copy(&built.tables, kept, &mut next);
+    let mut policies = image.policies.clone();
+    for policy in &mut policies {
+        policy.rules &= own;
+    }
+    for (rule, slots) in wanted.iter().zip(&built.slots) {
+        for target in &rule.targets {
+            if let Some(policy) = policies.get_mut(*target as usize) {
+                policy.rules |= slots;
+            }
+        }
+    }
+    let mut steps = Vec::new();
+    // Between the steps a new rule is in the tables and nobody's, or an old one is somebody's and gone: both pass. A slot that
+    // gets another rule while someone still asks for the old one would not: there it is given up first.
+    let moved = moved(&image.rules, &next);
+    let mut between = image.policies.clone();
+    between.iter_mut().for_each(|policy| policy.rules &= !moved);
+    if between != image.policies {
+        steps.push(Step::Policies(between.clone()));
+    }
+    if next != image.rules {
+        steps.push(Step::Rules(next));
+    }
+    if policies != between {
+        steps.push(Step::Policies(policies));
+    }
+    Overlay { diff: Diff { steps, torn: Vec::new() }, errors: built.errors, slots: built.slots }
+}
+
+/// Slots in use whose owner is of a kind.
+fn slots_of(tables: &RuleTables, is: impl Fn(u32) -> bool) -> u64 {
+    let used = tables::used(tables);
+    let owners = tables.owner.iter().enumerate().filter(|(slot, owner)| used >> slot & 1 != 0 && is(**owner));
+    owners.fold(0, |bits, (slot, _)| bits | 1 << slot)
+}
+
+/// Slots that hold something in both, and not the same.
+fn moved(old: &RuleTables, new: &RuleTables) -> u64 {
+    let both = tables::used(old) & tables::used(new);
+    let owner = |t: &RuleTables, slot: usize| t.owner.get(slot).copied();
+    let differs = |slot: &usize| tables::read(old, *slot) != tables::read(new, *slot) || owner(old, *slot) != owner(new, *slot);
+    (0..SLOTS).filter(|slot| both >> slot & 1 != 0).filter(differs).fold(0, |bits, slot| bits | 1 << slot)
+}
+
+fn copy(from: &RuleTables, slots: u64, to: &mut RuleTables) {
+    for (slot, owner) in from.owner.iter().enumerate().filter(|(slot, _)| slots >> slot & 1 != 0) {
+        if let Some(conjunction) = tables::read(from, slot) {
+            tables::write(to, slot, &conjunction, *owner);
+        }
+    }
+    to.live |= from.live & slots;
+    to.enforce |= from.enforce & slots;
+}
+
+#[cfg(test)]
+mod tests {
+    //! They come, stay, go, and leave the policy's own rules alone.
+    use super::*;
+    use crate::model::{Endpoint, Policy, Target};
+    use crate::{CompileOptions, compile};
+
+    fn image(own: &[&str]) -> TableImage {
+        let mut policy = Policy::default();
+        let endpoint = Endpoint { addr: [192, 0, 2, 1].into(), port: 443, proto: 6 };
+        policy.targets.push(Target { endpoints: vec![endpoint], ..Target::new("shop") });
+        for text in own {
+            let id = policy.names.intern(text);
+            policy.rules.push(Rule { id, matches: text.parse().unwrap(), mode: Mode::Enforce, reach: Reach::All });
+        }
+        compile(&policy, &CompileOptions::new(250, 0), None).unwrap().image
+    }
+
+    fn rule(id: u32, text: &str) -> TargetRule {
+        TargetRule { id: FIRST + id, matches: text.parse().unwrap(), mode: Mode::Enforce, targets: vec![1] }
+    }
+
+    #[test]
+    fn rules_come_and_go_over_those_of_the_policy() {
+        let before = image(&["udp and sport 123"]);
+        let mut after = before.clone();
+        let first = overlay(&after, &[rule(1, "tcp and ttl 7"), rule(2, "udp and sport 53")]);
+        assert!(first.errors.is_empty());
+        first.diff.apply(&mut after);
+        assert_eq!((after.policies[1].rules.count_ones(), after.rules.enforce.count_ones()), (3, 3));
+        assert_eq!(after.policies[0].rules, before.policies[0].rules, "other targets are left alone");
+        let second = overlay(&after, &[rule(2, "udp and sport 53")]);
+        assert_eq!(second.slots[0], first.slots[1], "what stays keeps its slot");
+        second.diff.apply(&mut after);
+        assert_eq!(after.rules.enforce.count_ones(), 2);
+        overlay(&after, &[]).diff.apply(&mut after);
+        assert_eq!(after, before);
+        assert!(overlay(&after, &[]).diff.steps.is_empty());
+    }
+
+    #[test]
+    fn the_policys_rules_are_never_pushed_out() {
+        let ports = (1..=60).map(|port| format!("udp and sport {port}")).collect::<Vec<_>>();
+        let before = image(&ports.iter().map(String::as_str).collect::<Vec<_>>());
+        let wanted = (1..=10).map(|i| rule(i, &format!("tcp and ttl {i}"))).collect::<Vec<_>>();
+        let laid = overlay(&before, &wanted);
+        assert_eq!(laid.errors.len(), 6, "{:?}", laid.errors);
+        let mut after = before.clone();
+        laid.diff.apply(&mut after);
+        assert_eq!((after.rules.live, after.rules.live & before.rules.live), (u64::MAX, before.rules.live));
+        // Every slot is taken: another incident's rules get those of the first, which are given up before.
+        let others = (11..=14).map(|i| TargetRule { targets: Vec::new(), ..rule(i, &format!("tcp and ttl {i}")) });
+        let second = overlay(&after, &others.collect::<Vec<_>>());
+        let [Step::Policies(between), Step::Rules(_)] = &second.diff.steps[..] else { panic!("{:?}", second.errors) };
+        assert_eq!(between[1].rules, before.policies[1].rules);
+        overlay(&after, &[]).diff.apply(&mut after);
+        assert_eq!(after, before);
+    }
+}
