@@ -1,6 +1,7 @@
 //! The subcommands, one file each.
 
 mod compiled;
+mod incident_row;
 pub mod counters;
 pub mod detach;
 pub mod entries;

@@ -66,6 +66,7 @@ pub struct Row {
     pub asked: Option<u64>,
 }
 
+#[derive(Clone)]
 struct Target {
     before: Option<[u64; FEATURE_SLOTS]>,
     watches: [Watch; Vector::ALL.len()],
@@ -73,6 +74,7 @@ struct Target {
 }
 
 /// The engine.
+#[derive(Clone)]
 pub struct Engine {
     settings: Settings,
     targets: BTreeMap<u32, Target>,

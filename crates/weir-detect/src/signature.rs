@@ -72,6 +72,16 @@ pub enum Use {
     Drop,
 }
 
+impl Use {
+    /// The word in JSON.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Use::Limit => "limit",
+            Use::Drop => "drop",
+        }
+    }
+}
+
 /// One rule of a signature.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Signed {

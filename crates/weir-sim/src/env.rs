@@ -17,7 +17,7 @@ use weir_abi::{
     ABI_VERSION, Cell64, Config, Counter, FEATURE_SLOTS, FragmentSlot, Reason, SourceLine, TargetCells, maps,
 };
 use weir_core::{Outcome, process};
-use weir_policy::TableImage;
+use weir_policy::{Diff, TableImage};
 use weir_wire::Frame;
 
 use cells::Cells;
@@ -114,6 +114,14 @@ impl SimEnv {
         self.config.generation = self.config.generation.wrapping_add(1).max(1);
         self.image = image;
         Ok(())
+    }
+
+    /// Changes the tables in force by steps. Cells and counters stay.
+    pub fn change(&mut self, diff: Diff) {
+        diff.apply(Arc::make_mut(&mut self.image));
+        self.config.flags = self.image.node_flags;
+        self.config.wide_lens4 = self.image.lists.wide_lens4;
+        self.config.generation = self.config.generation.wrapping_add(1).max(1);
     }
 
     /// Changes the configuration block: sampling, seeds, time-outs. The sizes in it must stay as they are.

@@ -1,6 +1,7 @@
 //! The packet pipeline on the host: virtual clock, pcap replay, parity with the kernel.
 #![forbid(unsafe_code)]
 
+pub mod detect;
 pub mod env;
 pub mod link;
 pub mod parity;

@@ -1,15 +1,17 @@
 //! A capture through the packet pipeline, with a clock taken from the capture: what would have been dropped, and why.
 //!
-//! Nothing here looks at the machine's own clock: the same capture and the same tables give the same report.
+//! Detection runs beside it, and its rules come into force, as on a node. Nothing here looks at the machine's own clock: the same capture and the same tables give the same report.
 
 mod clock;
 mod mode;
 mod report;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use weir_abi::fragment::COARSE_SHIFT;
 use weir_core::Outcome;
+use weir_detect::engine::Settings;
 use weir_policy::TableImage;
 use weir_wire::Bytes;
 
@@ -17,12 +19,13 @@ pub use clock::Clock;
 pub use mode::Mode;
 pub use report::{ReplayError, Report};
 
+use crate::detect::Detecting;
 use crate::env::{SimEnv, Sizes, State, TooManyTargets};
 use crate::link::ethernet;
 use crate::pcap::{Capture, CaptureError, Record};
 
 /// How captures are replayed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
     /// Drop, or count what would have been dropped; none: as each owner in the tables says.
     pub mode: Option<Mode>,
@@ -30,12 +33,14 @@ pub struct Options {
     pub tick_hz: u32,
     /// Sizes of the tables that packets write.
     pub sizes: Sizes,
+    /// How detection works.
+    pub detection: Settings,
 }
 
 impl Default for Options {
     /// As the tables say, with Debian's 250 ticks a second and the kernel's default sizes.
     fn default() -> Self {
-        Self { mode: None, tick_hz: 250, sizes: Sizes::default() }
+        Self { mode: None, tick_hz: 250, sizes: Sizes::default(), detection: Settings::default() }
     }
 }
 
@@ -43,44 +48,77 @@ impl Default for Options {
 const FRAGMENT_SECONDS: u32 = 30;
 
 /// Tables in force, ready for captures.
-#[derive(Debug)]
 pub struct Replay {
     env: SimEnv,
     options: Options,
+    image: Arc<TableImage>,
     /// The environment as no packet has seen it.
     fresh: State,
+    /// What was learned of ordinary traffic.
+    learned: Detecting,
 }
 
 impl Replay {
     /// Puts the tables in force.
     pub fn new(image: &TableImage, options: Options) -> Result<Self, TooManyTargets> {
-        let image = match options.mode {
+        let image = Arc::new(match options.mode {
             Some(mode) => mode.applied_to(image),
             None => image.clone(),
-        };
-        let mut env = SimEnv::new(image, &options.sizes)?;
+        });
+        let mut env = SimEnv::new(Arc::clone(&image), &options.sizes)?;
         env.configure(|config| config.fragment_timeout = (FRAGMENT_SECONDS * options.tick_hz) >> COARSE_SHIFT);
         let fresh = env.state();
-        Ok(Self { env, options, fresh })
+        let learned = Detecting::new(&env, options.detection);
+        Ok(Self { env, options, image, fresh, learned })
     }
 
-    /// Replays a capture file as if nothing had come before it.
-    pub fn file(&self, path: &Path) -> Report {
-        self.env.restore(&self.fresh);
-        file(path, Clock::new(self.options.tick_hz, 0), |tick, frame| {
-            self.env.set_tick(tick);
-            self.env.simulate(frame)
-        })
+    /// Learns from captures of ordinary traffic, one after the other. What cannot be read is in the reports.
+    pub fn learn(&mut self, captures: &[PathBuf]) -> Vec<Report> {
+        let mut detecting = self.learned.clone();
+        let mut reports = Vec::new();
+        for path in captures {
+            self.begin();
+            reports.push(self.run(path, &mut detecting));
+            detecting.next_capture(&mut self.env);
+        }
+        detecting.trust(&mut self.env);
+        self.learned = detecting;
+        reports
+    }
+
+    /// Replays a capture file as if nothing but the baseline had come before it.
+    pub fn file(&mut self, path: &Path) -> Report {
+        self.begin();
+        let mut detecting = self.learned.clone();
+        let since = detecting.window();
+        let mut report = self.run(path, &mut detecting);
+        detecting.flush(&mut self.env);
+        report.incidents = detecting.found(&self.env, since);
+        report
     }
 
     /// What the last capture left behind: counters by target, cells.
     pub fn env(&self) -> &SimEnv {
         &self.env
     }
+
+    fn begin(&mut self) {
+        self.env.restore(&self.fresh);
+        // There was room for it in `new`.
+        let _ = self.env.apply(Arc::clone(&self.image));
+    }
+
+    fn run(&mut self, path: &Path, detecting: &mut Detecting) -> Report {
+        let env = &mut self.env;
+        file(path, Clock::new(self.options.tick_hz, 0), |tick, time_ns, frame| {
+            env.set_tick(tick);
+            detecting.frame(env, time_ns, frame)
+        })
+    }
 }
 
-/// Replays a capture file; `decide` is called with the tick and the frame.
-pub fn file(path: &Path, clock: Clock, decide: impl FnMut(u64, &Bytes) -> Outcome) -> Report {
+/// Replays a capture file; `decide` is called with the tick, the capture's time in ns, and the frame.
+pub fn file(path: &Path, clock: Clock, decide: impl FnMut(u64, u64, &Bytes) -> Outcome) -> Report {
     let name = path.display().to_string();
     match Capture::open(path) {
         Ok(capture) => records(&name, capture, clock, decide),
@@ -93,7 +131,7 @@ pub fn records(
     name: &str,
     records: impl IntoIterator<Item = Result<Record, CaptureError>>,
     mut clock: Clock,
-    mut decide: impl FnMut(u64, &Bytes) -> Outcome,
+    mut decide: impl FnMut(u64, u64, &Bytes) -> Outcome,
 ) -> Report {
     let mut report = Report::new(name);
     for (number, record) in (1..).zip(records) {
@@ -109,7 +147,7 @@ pub fn records(
             break;
         };
         let tick = clock.tick(record.time_ns);
-        let outcome = decide(tick, &frame.frame());
+        let outcome = decide(tick, record.time_ns, &frame.frame());
         report.add(&record, &outcome);
     }
     report

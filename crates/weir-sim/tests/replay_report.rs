@@ -28,7 +28,7 @@ fn frames_are_counted_by_what_became_of_them() {
     ];
     let mut next = reasons.iter();
     let mut ticks = Vec::new();
-    let report = records("x", [0, 10, 5, 20, 1000].map(|t| Ok(record(t))), Clock::new(1000, 7), |tick, frame| {
+    let report = records("x", [0, 10, 5, 20, 1000].map(|t| Ok(record(t))), Clock::new(1000, 7), |tick, _, frame| {
         ticks.push(tick);
         assert_eq!(weir_wire::Frame::len(frame), 100);
         *next.next().unwrap()
@@ -42,7 +42,7 @@ fn frames_are_counted_by_what_became_of_them() {
 
 #[test]
 fn an_empty_capture_gives_an_empty_report() {
-    let report = records("x", [], Clock::new(250, 0), |_, _| unreachable!("there is no frame"));
+    let report = records("x", [], Clock::new(250, 0), |_, _, _| unreachable!("there is no frame"));
     assert_eq!((report.packets, report.bytes, report.duration_s, report.passed), (0, 0, 0.0, 0));
 }
 
@@ -52,7 +52,7 @@ fn a_cut_capture_is_reported_up_to_the_cut() {
     let frame = [&[1u32, 0, 20, 20].map(u32::to_le_bytes).concat()[..], &[0; 20]].concat();
     let bytes = [&header[..], &frame, &frame[..30]].concat();
     let capture = Capture::new(Cursor::new(bytes), "cut.pcap").unwrap();
-    let report = records("cut.pcap", capture, Clock::new(250, 0), |_, _| outcome(Reason::Clean, false, false));
+    let report = records("cut.pcap", capture, Clock::new(250, 0), |_, _, _| outcome(Reason::Clean, false, false));
     assert_eq!((report.packets, report.passed), (1, 1));
     assert_eq!(
         report.error.unwrap().to_string(),
@@ -64,7 +64,7 @@ fn a_cut_capture_is_reported_up_to_the_cut() {
 fn a_link_type_that_is_not_read_is_named() {
     let radio = Record { link: LinkType::from_number(105), ..record(1) };
     let report =
-        records("w.pcap", [Ok(record(0)), Ok(radio)], Clock::new(250, 0), |_, _| outcome(Reason::Clean, false, false));
+        records("w.pcap", [Ok(record(0)), Ok(radio)], Clock::new(250, 0), |_, _, _| outcome(Reason::Clean, false, false));
     assert_eq!(report.packets, 1);
     let text = report.error.unwrap().to_string();
     assert!(text.starts_with("w.pcap: record 2: link type 105 is not read; "), "{text}");
@@ -73,7 +73,7 @@ fn a_link_type_that_is_not_read_is_named() {
 #[test]
 fn a_file_that_is_not_there_is_named() {
     let report =
-        weir_sim::replay::file("no/such.pcap".as_ref(), Clock::new(250, 0), |_, _| unreachable!("there is no frame"));
+        weir_sim::replay::file("no/such.pcap".as_ref(), Clock::new(250, 0), |_, _, _| unreachable!("there is no frame"));
     assert_eq!(report.packets, 0);
     assert!(report.error.unwrap().to_string().starts_with("no/such.pcap: at byte 0: cannot be read: "));
 }

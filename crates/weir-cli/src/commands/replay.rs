@@ -13,6 +13,7 @@ use weir_policy::image::TableImage;
 use weir_sim::replay::{Mode, Options, Replay, Report};
 
 use super::compiled::{HZ, compiled};
+use super::incident_row::{self, IncidentRow};
 use crate::Outcome;
 use crate::cli::{Format, ModeArg, ReplayArgs};
 use crate::out::table::Table;
@@ -29,8 +30,7 @@ struct Replayed {
     passed: u64,
     would_drop: u64,
     verdicts: BTreeMap<&'static str, u64>,
-    /// Detection is not part of this version: always empty.
-    incidents: [(); 0],
+    incidents: Vec<IncidentRow>,
 }
 
 impl From<&Report> for Replayed {
@@ -44,24 +44,25 @@ impl From<&Report> for Replayed {
             passed: r.passed,
             would_drop: r.would_drop,
             verdicts: r.verdicts.clone(),
-            incidents: [],
+            incidents: r.incidents.iter().map(IncidentRow::from).collect(),
         }
     }
 }
 
-/// Replays each capture by itself. One that ends early gives what could be read, and an error at the end.
+/// Replays each capture by itself, after the baseline. One that ends early gives what could be read, and an error at the end.
 pub fn replay(out: Out, args: &ReplayArgs) -> anyhow::Result<Outcome> {
-    for path in &args.captures {
+    for path in args.captures.iter().chain(&args.baseline) {
         std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
-    }
-    if !args.baseline.is_empty() {
-        note("--baseline is for detection, which is not part of this version: it has no effect");
     }
     let mode = args.mode.map(|mode| match mode {
         ModeArg::Observe => Mode::Observe,
         ModeArg::Enforce => Mode::Enforce,
     });
-    let replay = Replay::new(&image(args)?, Options { mode, tick_hz: HZ, ..Options::default() })?;
+    let mut replay = Replay::new(&image(args)?, Options { mode, tick_hz: HZ, ..Options::default() })?;
+    if !args.baseline.is_empty() {
+        let learned = replay.learn(&args.baseline);
+        learned.iter().filter_map(|report| report.error.as_ref()).for_each(|error| note(&error.to_string()));
+    }
     let mut broken = 0;
     for path in &args.captures {
         let report = replay.file(path);
@@ -137,5 +138,6 @@ fn table(w: &mut impl Write, out: Out, r: &Replayed) -> io::Result<()> {
         let share = format!("{:.1} %", 100.0 * n as f64 / r.packets.max(1) as f64);
         table.row([format!("  {reason}").into(), units::count(n).into(), share.into()]);
     }
-    table.write(w)
+    table.write(w)?;
+    incident_row::table(w, out, &r.incidents)
 }

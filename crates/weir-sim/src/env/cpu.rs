@@ -1,5 +1,7 @@
 //! One CPU's view of an environment: what [`weir_core::process`] is given.
 
+use std::cell::Cell;
+
 use weir_abi::{
     Cell32, Cell64, Config, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine, TargetCells,
     TargetKey, TargetPolicy,
@@ -9,15 +11,22 @@ use weir_core::{Env, targets};
 use super::{SimEnv, tables};
 
 /// An environment as one of its CPUs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Cpu<'a> {
     env: &'a SimEnv,
     number: u32,
+    /// The feature slot that was counted last.
+    slot: Cell<Option<u8>>,
 }
 
 impl<'a> Cpu<'a> {
     pub(super) fn new(env: &'a SimEnv, number: u32) -> Self {
-        Self { env, number }
+        Self { env, number, slot: Cell::new(None) }
+    }
+
+    /// The feature slot of the last packet that had a target.
+    pub fn slot(&self) -> Option<u8> {
+        self.slot.get()
     }
 }
 
@@ -104,6 +113,7 @@ impl Env for Cpu<'_> {
     }
 
     fn feature(&self, target: u32, slot: u8) {
+        self.slot.set(Some(slot));
         self.env.counts.feature(self.number, target, slot);
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 use weir_core::Outcome;
 
+use crate::detect::Found;
 use crate::link::LinkType;
 use crate::pcap::{CaptureError, Record};
 
@@ -27,6 +28,8 @@ pub struct Report {
     pub would_drop: u64,
     /// Frames by the label of their reason. In observe mode the reasons of would-drops are among them.
     pub verdicts: BTreeMap<&'static str, u64>,
+    /// What detection found.
+    pub incidents: Vec<Found>,
     /// Why the replay ended before the capture did.
     pub error: Option<ReplayError>,
     /// Times of the earliest and the latest frame.
@@ -65,6 +68,7 @@ impl Report {
             passed: 0,
             would_drop: 0,
             verdicts: BTreeMap::new(),
+            incidents: Vec::new(),
             error: None,
             times: None,
         }

@@ -1,0 +1,168 @@
+//! Detection over replayed packets: the packet path's counters and samples go to the engine every 100 ms of the captures' time,
+//! and its rules come back into the tables.
+
+mod asked;
+mod found;
+mod time;
+
+use weir_abi::Addr;
+use weir_abi::target::NODE;
+use weir_core::matching::vector;
+use weir_core::{Outcome, process};
+use weir_detect::engine::{Engine, Row, Settings};
+use weir_detect::record::Incidents;
+use weir_detect::vector::Vector;
+use weir_detect::watch::{Sampled, Step};
+use weir_policy::overlay::{self, TargetRule};
+use weir_policy::rules::Mode;
+use weir_wire::{Bytes, Packet, Parsed, packet};
+
+use crate::env::SimEnv;
+use asked::Asked;
+pub use found::{Found, FoundRule, FoundSources};
+use time::Windows;
+
+/// Windows of calm that are enough once a baseline was replayed: whoever gives one vouches for it.
+const VOUCHED: u64 = 30;
+
+/// The engine and what it watches.
+#[derive(Clone)]
+pub struct Detecting {
+    engine: Engine,
+    incidents: Incidents,
+    windows: Windows,
+    asked: Asked,
+    rows: Vec<Row>,
+    targets: u32,
+    /// The next rule's number.
+    rule: u32,
+    laid: Vec<TargetRule>,
+}
+
+impl Detecting {
+    /// Watches the targets of an environment.
+    pub fn new(env: &SimEnv, settings: Settings) -> Self {
+        let targets = env.image().policies.len() as u32;
+        let mut detecting = Self {
+            engine: Engine::new(settings),
+            incidents: Incidents::default(),
+            windows: Windows::default(),
+            asked: Asked::new(env.image()),
+            rows: Vec::new(),
+            targets,
+            rule: overlay::FIRST,
+            laid: Vec::new(),
+        };
+        detecting.read(env);
+        let _ = detecting.engine.window(0, &detecting.rows);
+        detecting
+    }
+
+    /// Decides on a frame at a time of its capture. Windows that are over by then are judged before.
+    pub fn frame(&mut self, env: &mut SimEnv, time_ns: u64, frame: &Bytes) -> Outcome {
+        while let Some(window) = self.windows.over(time_ns) {
+            self.end(env, window);
+        }
+        let cpu = env.cpu(0);
+        let outcome = process(frame, &cpu);
+        let slot = cpu.slot();
+        if self.asked.is_watching() {
+            self.asked.frame(frame);
+        }
+        if outcome.target != NODE
+            && let Some(slot) = slot
+        {
+            self.engine.sample(outcome.target, Vector::of_slot(slot), || sampled(frame));
+        }
+        outcome
+    }
+
+    /// Ends what has begun: the last window, and a baseline.
+    pub fn flush(&mut self, env: &mut SimEnv) {
+        if let Some(window) = self.windows.last() {
+            self.end(env, window);
+        }
+    }
+
+    /// What follows is another capture: its clock begins where the last one's ended.
+    pub fn next_capture(&mut self, env: &mut SimEnv) {
+        self.flush(env);
+        self.windows.rebase();
+    }
+
+    /// What was replayed so far is what is usual.
+    pub fn trust(&mut self, env: &mut SimEnv) {
+        self.next_capture(env);
+        self.engine.trust(VOUCHED);
+    }
+
+    /// What was found since a window, with times in seconds from that window's beginning.
+    pub fn found(&self, env: &SimEnv, since: u64) -> Vec<Found> {
+        let new = self.incidents.iter().filter(|incident| incident.detected >= since);
+        new.map(|incident| Found::new(incident, &env.image().names, since)).collect()
+    }
+
+    /// The number of the window that comes next.
+    pub fn window(&self) -> u64 {
+        self.windows.next()
+    }
+
+    fn end(&mut self, env: &mut SimEnv, window: u64) {
+        self.read(env);
+        let events = self.engine.window(window, &self.rows);
+        self.asked.next_window();
+        let changed = events.iter().any(|e| matches!(e.step, Step::Signed { .. } | Step::Now(_)));
+        events.into_iter().for_each(|event| self.incidents.take(event));
+        if changed {
+            self.lay(env);
+        }
+    }
+
+    fn read(&mut self, env: &SimEnv) {
+        let asked = &self.asked;
+        let row = |target| Row { target, slots: env.features(target), asked: Some(asked.of(target)) };
+        self.rows.clear();
+        self.rows.extend((1..self.targets).map(row));
+    }
+
+    /// Puts the open incidents' rules in force. Rules that may only limit count what they match.
+    fn lay(&mut self, env: &mut SimEnv) {
+        let mut wanted: Vec<TargetRule> = Vec::new();
+        for (target, _, signature) in self.engine.signatures() {
+            for signed in &signature.rules {
+                let mode = match signed.may {
+                    weir_detect::signature::Use::Drop => Mode::Enforce,
+                    weir_detect::signature::Use::Limit => Mode::Shadow,
+                };
+                let known = self.laid.iter().find(|r| r.matches == signed.matches && r.targets == [target] && r.mode == mode);
+                let id = known.map_or_else(
+                    || {
+                        self.rule += 1;
+                        self.rule
+                    },
+                    |rule| rule.id,
+                );
+                wanted.push(TargetRule { id, matches: signed.matches.clone(), mode, targets: vec![target] });
+            }
+        }
+        let laid = overlay::overlay(env.image(), &wanted);
+        env.change(laid.diff);
+        self.laid = wanted;
+    }
+}
+
+/// What the engine wants to know of a frame.
+fn sampled(frame: &Bytes) -> Sampled {
+    match parsed(frame) {
+        Some(p) => Sampled { packet: vector(frame, &p), source: Addr { hi: p.ip.src.0, lo: p.ip.src.1 } },
+        // A frame that has a target was read before.
+        None => Sampled { packet: Default::default(), source: Addr::default() },
+    }
+}
+
+fn parsed(frame: &Bytes) -> Option<Packet> {
+    match packet::parse(frame) {
+        Parsed::Packet(p) => Some(p),
+        _ => None,
+    }
+}
