@@ -63,6 +63,8 @@ pub enum Command {
     Policy(PolicyArgs),
     /// Send captures through the packet pipeline, offline: what would be dropped, and why
     Replay(ReplayArgs),
+    /// Judge detection on a labelled corpus: what is noticed, how soon, what is dropped of attacks and of customers
+    Eval(EvalArgs),
     /// Write shell completions to stdout
     Completions(CompletionsArgs),
     /// Write man pages into a directory
@@ -240,6 +242,16 @@ pub struct ReplayArgs {
     /// Captures of ordinary traffic to learn from
     #[arg(long, num_args = 1.., value_name = "FILE")]
     pub baseline: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    /// CSV with the columns file, label (attack, benign, malformed), vector and, where known, victim_ip; captures lie beside it
+    #[arg(value_name = "MANIFEST.csv")]
+    pub manifest: PathBuf,
+    /// Judge only captures whose name contains this; may be given several times
+    #[arg(long, value_name = "TEXT")]
+    pub only: Vec<String>,
 }
 
 #[derive(Debug, Args)]

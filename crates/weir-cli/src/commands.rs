@@ -5,6 +5,7 @@ mod incident_row;
 pub mod counters;
 pub mod detach;
 pub mod entries;
+pub mod eval;
 pub mod explain;
 pub mod policy;
 pub mod replay;

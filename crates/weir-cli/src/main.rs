@@ -53,6 +53,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Detach(args) => commands::detach::detach(out, &socket, &args),
         Command::Policy(args) => commands::policy::policy(out, &args),
         Command::Replay(args) => commands::replay::replay(out, &args),
+        Command::Eval(args) => commands::eval::eval(out, &args),
         Command::Completions(args) => commands::shell::completions(&args),
         Command::Man(args) => commands::shell::man(&args),
     }

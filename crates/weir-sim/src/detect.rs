@@ -102,6 +102,11 @@ impl Detecting {
         new.map(|incident| Found::new(incident, &env.image().names, since)).collect()
     }
 
+    /// Whether any rule is in force.
+    pub fn is_acting(&self) -> bool {
+        !self.laid.is_empty()
+    }
+
     /// The number of the window that comes next.
     pub fn window(&self) -> u64 {
         self.windows.next()

@@ -3,6 +3,7 @@
 
 pub mod detect;
 pub mod env;
+pub mod eval;
 pub mod link;
 pub mod parity;
 pub mod pcap;
