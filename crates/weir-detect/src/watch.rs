@@ -25,6 +25,8 @@ pub struct Sampled {
     pub packet: MatchVector,
     /// Who sent it, or says so.
     pub source: Addr,
+    /// How many packets it stands for: those that pass may be sampled more often than those that are dropped.
+    pub weight: u32,
 }
 
 /// What an incident is.
@@ -238,7 +240,7 @@ impl Watch {
         }
         let packets = samples.iter().map(|sampled| sampled.packet).collect::<Vec<_>>();
         scores.extend(usual.shapes.window(&packets));
-        scores.extend(self.dormant.as_ref().and_then(|dormant| dormant.recognise(&packets, count as f64)));
+        scores.extend(self.dormant.as_ref().and_then(|dormant| dormant.recognise(samples, count as f64)));
         fuse(scores)
     }
 }

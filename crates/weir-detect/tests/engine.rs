@@ -136,8 +136,13 @@ fn the_same_traffic_gives_the_same_events() {
     assert_eq!(once(), once());
 }
 
-/// What anyone could send in a window: how many packets in which slots, and what they look like.
-fn anything() -> impl Strategy<Value = Vec<(Vec<(usize, u64)>, Vec<(usize, [u8; 4])>)>> {
+/// Packets by slot.
+type Counts = Vec<(usize, u64)>;
+/// Vectors by number, and what the packets look like.
+type Samples = Vec<(usize, [u8; 4])>;
+
+/// What anyone could send in a window.
+fn anything() -> impl Strategy<Value = Vec<(Counts, Samples)>> {
     let counts = prop::collection::vec((0..FEATURE_SLOTS, 0u64..5000), 0..4);
     let samples = prop::collection::vec((0..Vector::ALL.len(), any::<[u8; 4]>()), 0..60);
     prop::collection::vec((counts, samples), 1..60)
@@ -158,7 +163,7 @@ proptest! {
             for (vector, bytes) in samples {
                 let mut packet = weir_policy::rules::MatchVector::default();
                 packet[..4].copy_from_slice(&bytes);
-                engine.sample(1, Vector::ALL[vector], || Sampled { packet, source: Addr::default() });
+                engine.sample(1, Vector::ALL[vector], || Sampled { packet, source: Addr::default(), weight: 1 });
             }
             for event in engine.window(number, &[row(slots)]) {
                 match event.step {

@@ -88,7 +88,8 @@ fn slots_of(tables: &RuleTables, is: impl Fn(u32) -> bool) -> u64 {
 fn moved(old: &RuleTables, new: &RuleTables) -> u64 {
     let both = tables::used(old) & tables::used(new);
     let owner = |t: &RuleTables, slot: usize| t.owner.get(slot).copied();
-    let differs = |slot: &usize| tables::read(old, *slot) != tables::read(new, *slot) || owner(old, *slot) != owner(new, *slot);
+    let differs =
+        |slot: &usize| tables::read(old, *slot) != tables::read(new, *slot) || owner(old, *slot) != owner(new, *slot);
     (0..SLOTS).filter(|slot| both >> slot & 1 != 0).filter(differs).fold(0, |bits, slot| bits | 1 << slot)
 }
 

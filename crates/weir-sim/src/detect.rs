@@ -139,7 +139,8 @@ impl Detecting {
                     weir_detect::signature::Use::Drop => Mode::Enforce,
                     weir_detect::signature::Use::Limit => Mode::Shadow,
                 };
-                let known = self.laid.iter().find(|r| r.matches == signed.matches && r.targets == [target] && r.mode == mode);
+                let known =
+                    self.laid.iter().find(|r| r.matches == signed.matches && r.targets == [target] && r.mode == mode);
                 let id = known.map_or_else(
                     || {
                         self.rule += 1;
@@ -159,9 +160,9 @@ impl Detecting {
 /// What the engine wants to know of a frame.
 fn sampled(frame: &Bytes) -> Sampled {
     match parsed(frame) {
-        Some(p) => Sampled { packet: vector(frame, &p), source: Addr { hi: p.ip.src.0, lo: p.ip.src.1 } },
+        Some(p) => Sampled { packet: vector(frame, &p), source: Addr { hi: p.ip.src.0, lo: p.ip.src.1 }, weight: 1 },
         // A frame that has a target was read before.
-        None => Sampled { packet: Default::default(), source: Addr::default() },
+        None => Sampled { packet: Default::default(), source: Addr::default(), weight: 1 },
     }
 }
 

@@ -69,7 +69,8 @@ fn unreadable(report: &Report) -> u64 {
 #[test]
 fn reports_add_up() {
     let Some(corpus) = corpus::all("reports_add_up") else { return };
-    let (mut enforce, mut observe) = (replay(&Policy::default(), Mode::Enforce), replay(&Policy::default(), Mode::Observe));
+    let (mut enforce, mut observe) =
+        (replay(&Policy::default(), Mode::Enforce), replay(&Policy::default(), Mode::Observe));
     let (mut dropped, mut packets) = (0, 0);
     for capture in &corpus {
         let report = enforce.file(&capture.path);

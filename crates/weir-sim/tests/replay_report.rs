@@ -63,8 +63,9 @@ fn a_cut_capture_is_reported_up_to_the_cut() {
 #[test]
 fn a_link_type_that_is_not_read_is_named() {
     let radio = Record { link: LinkType::from_number(105), ..record(1) };
-    let report =
-        records("w.pcap", [Ok(record(0)), Ok(radio)], Clock::new(250, 0), |_, _, _| outcome(Reason::Clean, false, false));
+    let report = records("w.pcap", [Ok(record(0)), Ok(radio)], Clock::new(250, 0), |_, _, _| {
+        outcome(Reason::Clean, false, false)
+    });
     assert_eq!(report.packets, 1);
     let text = report.error.unwrap().to_string();
     assert!(text.starts_with("w.pcap: record 2: link type 105 is not read; "), "{text}");
@@ -72,8 +73,9 @@ fn a_link_type_that_is_not_read_is_named() {
 
 #[test]
 fn a_file_that_is_not_there_is_named() {
-    let report =
-        weir_sim::replay::file("no/such.pcap".as_ref(), Clock::new(250, 0), |_, _, _| unreachable!("there is no frame"));
+    let report = weir_sim::replay::file("no/such.pcap".as_ref(), Clock::new(250, 0), |_, _, _| {
+        unreachable!("there is no frame")
+    });
     assert_eq!(report.packets, 0);
     assert!(report.error.unwrap().to_string().starts_with("no/such.pcap: at byte 0: cannot be read: "));
 }

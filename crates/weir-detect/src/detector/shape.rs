@@ -38,7 +38,10 @@ impl Shapes {
         let rare = (self.mean + RARE * self.variance.sqrt()).max(SLIGHT);
         let alarm = distance > TIMES * rare;
         let value = if alarm { (4.0 * distance / rare).min(CAP) } else { (distance / rare).min(1.0) - 1.0 };
-        let evidence = format!("TTLs, lengths or ports of {} samples are {distance:.2} bits from usual, {rare:.2} is rare", packets.len());
+        let evidence = format!(
+            "TTLs, lengths or ports of {} samples are {distance:.2} bits from usual, {rare:.2} is rare",
+            packets.len()
+        );
         Some(Score { detector: "shape", family: Family::Shape, value, alarm, evidence })
     }
 

@@ -3,9 +3,9 @@
 use weir_policy::rules::{Match, MatchVector, Term};
 
 use super::beam::{self, Conjunction};
-use super::{candidates, prior};
 use super::sample::{Candidate, held};
 use super::{Settings, Signature, Signed, Use};
+use super::{candidates, prior};
 use crate::bits::Bits;
 use crate::bound::share_upper;
 
@@ -56,6 +56,9 @@ pub fn synthesize(attack: &[MatchVector], benign: &[MatchVector], share: f64, se
     if attack.is_empty() {
         return Signature::default();
     }
+    // A kind of customers that the reservoir does not know can be as many of the samples as customers are, and no more: a rule
+    // that covers more is about the attack.
+    let settings = &Settings { support: settings.support.max(1.0 - share), ..*settings };
     let mut found: Vec<Found> = Vec::new();
     let mut left = Bits::all(attack.len());
     let mut together = Union::new(benign.len());
@@ -156,8 +159,13 @@ fn sign(found: &[Found], attack: usize, benign: usize, share: f64, settings: &Se
             may,
         }
     });
-    let coverage = found.iter().fold(Bits::none(attack), |bits, one| bits.or(&one.attack)).count() as f64 / attack as f64;
-    let collateral = if found.is_empty() { 0.0 } else { found.iter().fold(Union::new(benign), |all, one| all.with(one)).collateral() };
+    let coverage =
+        found.iter().fold(Bits::none(attack), |bits, one| bits.or(&one.attack)).count() as f64 / attack as f64;
+    let collateral = if found.is_empty() {
+        0.0
+    } else {
+        found.iter().fold(Union::new(benign), |all, one| all.with(one)).collateral()
+    };
     Signature {
         rules: rules.collect(),
         coverage,

@@ -64,14 +64,16 @@ impl Open {
 
     /// Takes samples of the attack.
     pub fn collect(&mut self, samples: Vec<Sampled>, settings: &Settings) {
-        let all = samples.len();
+        let weight = |samples: &mut dyn Iterator<Item = &Sampled>| samples.map(|s| u64::from(s.weight)).sum::<u64>();
+        let all = weight(&mut samples.iter());
         let signature = self.signature.as_ref();
         let left = samples.into_iter().filter(|s| signature.is_none_or(|sig| !sig.drops(&s.packet)));
         let before = self.samples.len();
         self.samples.extend(left);
         let new = self.samples.len() - before;
         self.fresh += new;
-        self.unmatched = if all == 0 { 0.0 } else { new as f64 / all as f64 };
+        let unmatched = weight(&mut self.samples.iter().skip(before));
+        self.unmatched = if all == 0 { 0.0 } else { unmatched as f64 / all as f64 };
         while self.samples.len() > settings.samples {
             self.samples.pop_front();
         }
@@ -163,16 +165,16 @@ impl Dormant {
     }
 
     /// Whether the attack is back: of customers hardly one packet matches.
-    pub fn recognise(&self, packets: &[MatchVector], count: f64) -> Option<Score> {
-        let hits = packets.iter().filter(|packet| self.signature.drops(packet)).count();
+    pub fn recognise(&self, samples: &[Sampled], count: f64) -> Option<Score> {
+        let hits = samples.iter().filter(|sampled| self.signature.drops(&sampled.packet)).count();
         if hits == 0 {
             return None;
         }
-        let share = hits as f64 / packets.len() as f64;
-        let ratio = likelihood_ratio(hits as u64, packets.len() as u64);
+        let share = hits as f64 / samples.len() as f64;
+        let ratio = likelihood_ratio(hits as u64, samples.len() as u64);
         let alarm = hygiene::is_proof(ratio, hits as u64) && share * count > WAKES * self.life.onset;
         let value = if alarm { CAP } else { 0.0 };
-        let evidence = format!("{hits} of {} samples fit the rules of an earlier incident", packets.len());
+        let evidence = format!("{hits} of {} samples fit the rules of an earlier incident", samples.len());
         Some(Score { detector: "known signature", family: Family::Hygiene, value, alarm, evidence })
     }
 }

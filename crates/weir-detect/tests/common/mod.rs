@@ -14,41 +14,58 @@ fn mixed(i: u64) -> u64 {
     (z ^ z >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 11
 }
 
-fn syn(ttl: u8, length: u16, port: u16, window: u16, offset: u8, layout: u8, facts: u8, source: u64) -> Sampled {
-    let mut packet = MatchVector::default();
-    let mut word = |at: usize, n: u16| packet[at..at + 2].copy_from_slice(&n.to_be_bytes());
-    word(field::LENGTH, length);
-    word(field::SOURCE_PORT, port);
-    word(field::DESTINATION_PORT, 443);
-    word(field::WINDOW, window);
-    packet[field::PROTOCOL] = 6;
-    packet[field::TTL] = ttl;
-    packet[field::TCP_FLAGS] = 2;
-    packet[field::DATA_OFFSET] = offset;
-    packet[field::OPTION_LAYOUT] = layout;
-    packet[field::IP_FACTS] = ip_fact::DF;
-    packet[field::L4_FACTS] = l4_fact::PRESENT | l4_fact::PAYLOAD_EMPTY | l4_fact::ACK_ZERO | facts;
-    Sampled { packet, source: Addr { hi: 0, lo: source } }
+/// What differs between the SYNs of systems and tools.
+struct Syn {
+    ttl: u8,
+    length: u16,
+    port: u16,
+    window: u16,
+    offset: u8,
+    layout: u8,
+    facts: u8,
+    source: u64,
+}
+
+impl Syn {
+    fn sampled(self) -> Sampled {
+        let mut packet = MatchVector::default();
+        let mut word = |at: usize, n: u16| packet[at..at + 2].copy_from_slice(&n.to_be_bytes());
+        word(field::LENGTH, self.length);
+        word(field::SOURCE_PORT, self.port);
+        word(field::DESTINATION_PORT, 443);
+        word(field::WINDOW, self.window);
+        packet[field::PROTOCOL] = 6;
+        packet[field::TTL] = self.ttl;
+        packet[field::TCP_FLAGS] = 2;
+        packet[field::DATA_OFFSET] = self.offset;
+        packet[field::OPTION_LAYOUT] = self.layout;
+        packet[field::IP_FACTS] = ip_fact::DF;
+        packet[field::L4_FACTS] = l4_fact::PRESENT | l4_fact::PAYLOAD_EMPTY | l4_fact::ACK_ZERO | self.facts;
+        Sampled { packet, source: Addr { hi: 0, lo: self.source }, weight: 1 }
+    }
 }
 
 /// A customer's SYN: several systems, any port, options.
 pub fn customer(i: u64) -> Sampled {
     let n = mixed(i);
-    let (window, layout, length) = [(64_240, 17, 60), (65_535, 23, 64), (29_200, 17, 60), (8192, 31, 52)][n as usize % 4];
+    let (window, layout, length) =
+        [(64_240, 17, 60), (65_535, 23, 64), (29_200, 17, 60), (8192, 31, 52)][n as usize % 4];
     let ttl = [52, 49, 116, 57, 121][(n >> 8) as usize % 5];
-    syn(ttl, length, 1024 + (n >> 16) as u16 % 60_000, window, 10, layout, 0, n % 300)
+    let port = 1024 + (n >> 16) as u16 % 60_000;
+    Syn { ttl, length, port, window, offset: 10, layout, facts: 0, source: n % 300 }.sampled()
 }
 
 /// A tool's: no options, sequence numbers that end in zeros, forged sources.
 pub fn flood_syn(i: u64) -> Sampled {
     let n = mixed(i ^ 0x5555_0000);
-    syn((n >> 40) as u8 | 1, 40, n as u16, 512, 5, 0, l4_fact::SEQ_LOW_ZERO, n)
+    let (ttl, port, facts) = ((n >> 40) as u8 | 1, n as u16, l4_fact::SEQ_LOW_ZERO);
+    Syn { ttl, length: 40, port, window: 512, offset: 5, layout: 0, facts, source: n }.sampled()
 }
 
 /// Another tool's: options of its own, one window.
 pub fn other_syn(i: u64) -> Sampled {
     let n = mixed(i ^ 0x7777_0000);
-    syn(64, 44, n as u16, 1234, 6, 99, 0, n)
+    Syn { ttl: 64, length: 44, port: n as u16, window: 1234, offset: 6, layout: 99, facts: 0, source: n }.sampled()
 }
 
 /// An engine and the counters that it reads.

@@ -81,12 +81,7 @@ pub(crate) fn build_beside(rules: &[Rule], previous: Option<&RuleTables>, others
 }
 
 /// A slot for each wanted conjunction.
-fn assign(
-    rules: &[Rule],
-    wanted: &[(usize, Conjunction)],
-    previous: Option<&RuleTables>,
-    others: u64,
-) -> Vec<usize> {
+fn assign(rules: &[Rule], wanted: &[(usize, Conjunction)], previous: Option<&RuleTables>, others: u64) -> Vec<usize> {
     let avoid = previous.map_or(0, tables::used);
     let mut held: Vec<Option<(u32, Conjunction)>> =
         (0..SLOTS).map(|slot| previous.and_then(|p| Some((p.owner[slot], tables::read(p, slot)?)))).collect();

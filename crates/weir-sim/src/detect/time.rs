@@ -2,8 +2,8 @@
 
 /// Length of a window.
 const WINDOW_NS: u64 = 100_000_000;
-/// A pause longer than this (an hour) is cut: nothing changes in it any more, and some captures pause for years.
-const LONGEST: u64 = 36_000;
+/// A pause longer than this (ten minutes) is cut: little changes in it any more, and some captures pause for years.
+const LONGEST: u64 = 6_000;
 
 /// Which window it is.
 #[derive(Clone, Copy, Debug, Default)]

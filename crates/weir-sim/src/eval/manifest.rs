@@ -132,9 +132,13 @@ mod tests {
 
     #[test]
     fn columns_are_found_by_name_and_faults_are_named() {
-        let fine = read("fine", "vector,file,label,victim_ip,packets\nsyn,a.pcap,attack,192.0.2.1,9\ndns,b.pcap,benign,,9\n");
+        let fine =
+            read("fine", "vector,file,label,victim_ip,packets\nsyn,a.pcap,attack,192.0.2.1,9\ndns,b.pcap,benign,,9\n");
         let fine = fine.unwrap();
-        assert_eq!((fine[0].file.as_str(), fine[0].label, fine[0].victim), ("a.pcap", Label::Attack, Some([192, 0, 2, 1].into())));
+        assert_eq!(
+            (fine[0].file.as_str(), fine[0].label, fine[0].victim),
+            ("a.pcap", Label::Attack, Some([192, 0, 2, 1].into()))
+        );
         assert_eq!((fine[1].vector.as_str(), fine[1].victim), ("dns", None));
         assert!(fine[1].path.ends_with("b.pcap"));
         let missing = read("column", "file,vector\na,b\n").unwrap_err();

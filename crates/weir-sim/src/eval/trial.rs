@@ -75,7 +75,8 @@ impl Trial {
         }
         let mut most = destinations.into_iter().collect::<Vec<_>>();
         most.sort_by_key(|(ip, n)| (std::cmp::Reverse(*n), *ip));
-        let targets = entry.victim.map_or_else(|| most.iter().take(DESTINATIONS).map(|(ip, _)| *ip).collect(), |ip| vec![ip]);
+        let targets =
+            entry.victim.map_or_else(|| most.iter().take(DESTINATIONS).map(|(ip, _)| *ip).collect(), |ip| vec![ip]);
         Ok(Self { frames, targets, label: entry.label })
     }
 
@@ -157,7 +158,8 @@ impl Node {
         };
         let policy = Policy { targets: targets.iter().enumerate().map(target).collect(), ..Policy::default() };
         let compiled = compile(&policy, &CompileOptions::new(250, 0), None)?;
-        let sizes = Sizes { targets: DESTINATIONS as u32 + 2, source_lines: 64, fragment_slots: 1024, ..Sizes::default() };
+        let sizes =
+            Sizes { targets: DESTINATIONS as u32 + 2, source_lines: 64, fragment_slots: 1024, ..Sizes::default() };
         let env = SimEnv::new(compiled.image, &sizes)?;
         let detecting = Detecting::new(&env, settings);
         Ok(Self { env, detecting, outcome: Outcome::default(), since: 0 })
