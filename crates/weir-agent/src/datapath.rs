@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use weir_abi::{Counter, Feature, Reason, Sample};
+use weir_abi::{Counter, FEATURE_SLOTS, Feature, Reason, Sample};
 use weir_policy::diff::Diff;
 use weir_policy::image::TableImage;
 
@@ -25,6 +25,9 @@ pub trait Datapath: Send {
 
     /// Packets with a feature, by target.
     fn features(&mut self) -> Result<Vec<(u32, Feature, u64)>, DatapathError>;
+
+    /// A target's feature slots, summed over CPUs.
+    fn feature_slots(&mut self, target: u32) -> [u64; FEATURE_SLOTS];
 
     /// What each slot of the rule tables matched.
     fn rule_counters(&mut self) -> Result<Vec<(u32, Counter)>, DatapathError>;

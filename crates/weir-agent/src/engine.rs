@@ -5,6 +5,7 @@
 
 mod base;
 mod command;
+mod detect;
 mod entries;
 mod policy;
 mod seconds;
@@ -13,7 +14,7 @@ mod thread;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use ipnet::IpNet;
 use weir_abi::Sample;
@@ -49,6 +50,8 @@ pub struct Settings {
     pub failsafe: Option<Vec<FailsafePort>>,
     /// Where runtime entries and the last good policy are kept.
     pub state_dir: PathBuf,
+    /// How long a target is watched until its rates can be called unusual; none: ten minutes.
+    pub learn: Option<Duration>,
 }
 
 /// One moment on both clocks of user space.
@@ -114,6 +117,7 @@ pub struct Engine {
     /// Where samples land before they are shown.
     samples: Vec<Sample>,
     seconds: seconds::Seconds,
+    detection: detect::Detection,
 }
 
 impl Engine {
@@ -154,6 +158,7 @@ impl Engine {
             ids: Ids::load(&settings.state_dir),
             samples: Vec::new(),
             seconds: seconds::Seconds::new(now),
+            detection: detect::Detection::new(settings.learn, now),
             datapath,
             settings,
             host,

@@ -1,9 +1,10 @@
 //! A packet path in memory, for tests: it keeps the tables it is given and counts what it is told.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use weir_abi::{Counter, Feature, Reason, Sample};
+use weir_abi::{Counter, FEATURE_SLOTS, Feature, Reason, Sample};
 use weir_policy::diff::Diff;
 use weir_policy::image::TableImage;
 
@@ -26,6 +27,8 @@ pub struct State {
     pub counters: Vec<(u32, bool, Reason, Counter)>,
     /// What the features say.
     pub features: Vec<(u32, Feature, u64)>,
+    /// What the feature slots say.
+    pub slots: HashMap<u32, [u64; FEATURE_SLOTS]>,
     /// Samples to be fetched.
     pub samples: Vec<Sample>,
     /// Samples that did not come.
@@ -107,6 +110,10 @@ impl Datapath for Fake {
 
     fn features(&mut self) -> Result<Vec<(u32, Feature, u64)>, DatapathError> {
         Ok(self.state().features.clone())
+    }
+
+    fn feature_slots(&mut self, target: u32) -> [u64; FEATURE_SLOTS] {
+        self.state().slots.get(&target).copied().unwrap_or([0; FEATURE_SLOTS])
     }
 
     fn rule_counters(&mut self) -> Result<Vec<(u32, Counter)>, DatapathError> {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use weir_abi::{Counter, Feature, Reason, Sample};
+use weir_abi::{Counter, FEATURE_SLOTS, Feature, Reason, Sample};
 use weir_datapath::{Datapath as Kernel, Sizes};
 use weir_policy::diff::Diff;
 use weir_policy::image::TableImage;
@@ -89,6 +89,10 @@ impl Datapath for Adapter {
 
     fn features(&mut self) -> Result<Vec<(u32, Feature, u64)>, DatapathError> {
         Ok(self.kernel.counters().features(self.targets()))
+    }
+
+    fn feature_slots(&mut self, target: u32) -> [u64; FEATURE_SLOTS] {
+        self.kernel.counters().feature_slots(target)
     }
 
     fn rule_counters(&mut self) -> Result<Vec<(u32, Counter)>, DatapathError> {

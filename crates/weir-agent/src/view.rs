@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
+use weir_api::local::IncidentRow;
 use weir_api::problem::Problem;
 use weir_api::spec::{Cidr, Mode};
 use weir_policy::image::Names;
@@ -25,6 +26,7 @@ pub struct View {
     pub started: SystemTime,
     policy: ArcSwap<PolicyView>,
     traffic: ArcSwap<Traffic>,
+    incidents: ArcSwap<Vec<IncidentRow>>,
     recent: Mutex<Recent>,
 }
 
@@ -78,6 +80,7 @@ impl View {
             started: now,
             policy: ArcSwap::from_pointee(policy),
             traffic: ArcSwap::from_pointee(Traffic::empty(Instant::now())),
+            incidents: ArcSwap::default(),
             recent: Mutex::new(Recent::new(RECENT)),
         }
     }
@@ -92,6 +95,11 @@ impl View {
         self.traffic.load_full()
     }
 
+    /// The incidents, the newest first.
+    pub fn incidents(&self) -> Arc<Vec<IncidentRow>> {
+        self.incidents.load_full()
+    }
+
     /// The last samples.
     pub fn recent(&self) -> MutexGuard<'_, Recent> {
         // The ring is sound whenever the lock is free, whoever held it.
@@ -100,6 +108,10 @@ impl View {
 
     pub(crate) fn set_policy(&self, policy: PolicyView) {
         self.policy.store(Arc::new(policy));
+    }
+
+    pub(crate) fn set_incidents(&self, incidents: Vec<IncidentRow>) {
+        self.incidents.store(Arc::new(incidents));
     }
 
     pub(crate) fn set_traffic(&self, traffic: Traffic) {

@@ -46,6 +46,7 @@ impl World {
                 never_block: Vec::new(),
                 failsafe: None,
                 state_dir: self.dir.path().join("state"),
+                learn: None,
             },
             socket: self.dir.path().join("run/weir.sock"),
             listen: Some("127.0.0.1:0".parse().unwrap()),

@@ -56,6 +56,7 @@ impl World {
             never_block: vec!["198.51.100.53/32".parse().unwrap()],
             failsafe: self.failsafe.clone(),
             state_dir: self.dir.path().join("state"),
+            learn: None,
         };
         let host = Host { addresses: vec!["192.0.2.10".parse().unwrap()] };
         let now = self.at(seconds);

@@ -8,6 +8,8 @@
 //! | `rules` | GET | list of [`RuleRow`] |
 //! | `policy` | GET | [`PolicyStatus`] |
 //! | `samples` | GET | list of [`SampleRow`] |
+//! | `incidents` | GET | list of [`IncidentRow`], the newest first |
+//! | `incidents/{id}` | GET | [`IncidentRow`] |
 //! | `explain/{address}` | GET | [`Explanation`] |
 //! | `blocks`, `allows` | GET, POST ([`NewEntry`]), DELETE (`?cidr=`) | [`EntryRow`]s |
 //! | `detach` | POST | [`Detached`] |
@@ -17,11 +19,13 @@
 mod counters;
 mod entries;
 mod explain;
+mod incidents;
 mod samples;
 mod status;
 
 pub use counters::{CounterRow, FeatureRow, RuleRow, TargetRow, Verdict};
 pub use entries::{Applied, EntryAction, EntryOrigin, EntryRow, NewEntry};
 pub use explain::{Explanation, LimitRow, ListHit, ListKind, Outcome, SeenRow};
+pub use incidents::{IncidentRow, SignatureRow, SourceShare, SourcesRow};
 pub use samples::SampleRow;
 pub use status::{ApiError, AttachmentRow, Detached, FindingRow, Hook, NodeMode, PolicyStatus, Status, Totals};

@@ -57,6 +57,10 @@ pub enum Command {
     Allow(AllowArgs),
     /// Show every list, limit and recent packet that touches an address
     Explain(ExplainArgs),
+    /// List what was noticed: attacks and surges, and what was done about them
+    Incidents,
+    /// Show one incident: evidence, rules, sources
+    Incident(IncidentArgs),
     /// Remove Weir from the kernel: programs, maps, links, pins
     Detach(DetachArgs),
     /// Work with policy files
@@ -95,6 +99,11 @@ pub struct RunArgs {
     /// Nothing that arrives on them is ever dropped, not even from a blocked source. A public port is better not among them.
     #[arg(long, value_name = "PORT/PROTOCOL", value_delimiter = ',', value_parser = failsafe)]
     pub failsafe: Vec<Failsafe>,
+    /// How long a target is watched until its rates can be called unusual, such as 30s or 1h [default: 10m]
+    ///
+    /// What no customer's system sends is noticed from the first moment.
+    #[arg(long, value_name = "DURATION")]
+    pub learn: Option<Period>,
     /// Directory of the BPF file system for what outlives the agent
     #[arg(long, env = "WEIR_PIN_DIR", default_value = "/sys/fs/bpf/weir", value_name = "DIR")]
     pub pin_dir: PathBuf,
@@ -242,6 +251,13 @@ pub struct ReplayArgs {
     /// Captures of ordinary traffic to learn from
     #[arg(long, num_args = 1.., value_name = "FILE")]
     pub baseline: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct IncidentArgs {
+    /// Its number, from `weir incidents`
+    #[arg(value_name = "ID")]
+    pub id: u64,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ pub mod entries;
 pub mod eval;
 pub mod explain;
 mod incident_row;
+pub mod incidents;
 pub mod policy;
 pub mod replay;
 pub mod run;

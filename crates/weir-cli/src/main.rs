@@ -50,6 +50,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Unblock(args) => commands::entries::unblock(out, &socket, &args),
         Command::Allow(args) => commands::entries::allow(out, &socket, args),
         Command::Explain(args) => commands::explain::explain(out, &socket, &args),
+        Command::Incidents => commands::incidents::incidents(out, &socket),
+        Command::Incident(args) => commands::incidents::incident(out, &socket, &args),
         Command::Detach(args) => commands::detach::detach(out, &socket, &args),
         Command::Policy(args) => commands::policy::policy(out, &args),
         Command::Replay(args) => commands::replay::replay(out, &args),

@@ -39,6 +39,7 @@ impl Agent {
                 never_block: Vec::new(),
                 failsafe: None,
                 state_dir: dir.path().join("state"),
+                learn: None,
             },
             socket: dir.path().join("weir.sock"),
             listen: None,

@@ -102,6 +102,20 @@ impl Engine {
         }
     }
 
+    /// Begins anew from these counters: what came since the last window is nobody's, and its samples are forgotten.
+    pub fn rebase(&mut self, rows: &[Row]) {
+        for row in rows {
+            let state = self.target(row.target);
+            state.before = Some(row.slots);
+            state.watches.iter_mut().for_each(Watch::forget_window);
+        }
+    }
+
+    /// A number that now stands for another target: nothing of the old one is known of it.
+    pub fn forget(&mut self, target: u32) {
+        self.targets.remove(&target);
+    }
+
     /// Ends a window.
     pub fn window(&mut self, number: u64, rows: &[Row]) -> Vec<Event> {
         let settings = self.settings;

@@ -10,6 +10,7 @@ pub mod engine;
 pub mod even;
 pub mod fusion;
 pub mod incident;
+pub mod lay;
 pub mod record;
 pub mod reservoir;
 pub mod shape;

@@ -146,6 +146,19 @@ impl Incidents {
         }
     }
 
+    /// Forgets the oldest that are over, until so many are left.
+    pub fn keep(&mut self, most: usize) {
+        let over = self.0.values().filter(|incident| incident.state == State::Ended).map(|incident| incident.id);
+        let surplus = self.0.len().saturating_sub(most);
+        let gone = over.take(surplus).collect::<Vec<_>>();
+        gone.iter().for_each(|id| drop(self.0.remove(id)));
+    }
+
+    /// Whether there was none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// All of them, the oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &Incident> {
         self.0.values()

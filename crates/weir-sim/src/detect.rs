@@ -10,11 +10,11 @@ use weir_abi::target::NODE;
 use weir_core::matching::vector;
 use weir_core::{Outcome, process};
 use weir_detect::engine::{Engine, Row, Settings};
+use weir_detect::lay::Layer;
 use weir_detect::record::Incidents;
 use weir_detect::vector::Vector;
 use weir_detect::watch::{Sampled, Step};
-use weir_policy::overlay::{self, TargetRule};
-use weir_policy::rules::Mode;
+use weir_policy::overlay;
 use weir_wire::{Bytes, Packet, Parsed, packet};
 
 use crate::env::SimEnv;
@@ -34,9 +34,7 @@ pub struct Detecting {
     asked: Asked,
     rows: Vec<Row>,
     targets: u32,
-    /// The next rule's number.
-    rule: u32,
-    laid: Vec<TargetRule>,
+    layer: Layer,
 }
 
 impl Detecting {
@@ -50,8 +48,7 @@ impl Detecting {
             asked: Asked::new(env.image()),
             rows: Vec::new(),
             targets,
-            rule: overlay::FIRST,
-            laid: Vec::new(),
+            layer: Layer::default(),
         };
         detecting.read(env);
         let _ = detecting.engine.window(0, &detecting.rows);
@@ -104,7 +101,7 @@ impl Detecting {
 
     /// Whether any rule is in force.
     pub fn is_acting(&self) -> bool {
-        !self.laid.is_empty()
+        !self.layer.laid().is_empty()
     }
 
     /// The number of the window that comes next.
@@ -130,30 +127,10 @@ impl Detecting {
         self.rows.extend((1..self.targets).map(row));
     }
 
-    /// Puts the open incidents' rules in force. Rules that may only limit count what they match.
+    /// Puts the open incidents' rules in force.
     fn lay(&mut self, env: &mut SimEnv) {
-        let mut wanted: Vec<TargetRule> = Vec::new();
-        for (target, _, signature) in self.engine.signatures() {
-            for signed in &signature.rules {
-                let mode = match signed.may {
-                    weir_detect::signature::Use::Drop => Mode::Enforce,
-                    weir_detect::signature::Use::Limit => Mode::Shadow,
-                };
-                let known =
-                    self.laid.iter().find(|r| r.matches == signed.matches && r.targets == [target] && r.mode == mode);
-                let id = known.map_or_else(
-                    || {
-                        self.rule += 1;
-                        self.rule
-                    },
-                    |rule| rule.id,
-                );
-                wanted.push(TargetRule { id, matches: signed.matches.clone(), mode, targets: vec![target] });
-            }
-        }
-        let laid = overlay::overlay(env.image(), &wanted);
+        let laid = overlay(env.image(), self.layer.rules(&self.engine));
         env.change(laid.diff);
-        self.laid = wanted;
     }
 }
 

@@ -18,7 +18,10 @@ const MAY_USE: [(&str, &[&str]); 19] = [
     ("weir-api", &["weir-policy"]),
     ("weir-kube", &["weir-api", "weir-policy"]),
     ("weir-datapath", &["weir-abi", "weir-policy"]),
-    ("weir-agent", &["weir-abi", "weir-api", "weir-datapath", "weir-detect", "weir-kube", "weir-policy", "weir-wire"]),
+    (
+        "weir-agent",
+        &["weir-abi", "weir-api", "weir-core", "weir-datapath", "weir-detect", "weir-kube", "weir-policy", "weir-wire"],
+    ),
     ("weir-console", &["weir-api", "weir-policy"]),
     ("weir-controller", &["weir-api", "weir-console", "weir-kube", "weir-policy"]),
     ("weir-cli", &["weir-abi", "weir-agent", "weir-api", "weir-console", "weir-policy", "weir-sim"]),

@@ -8,7 +8,9 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Deserialize;
-use weir_api::local::{CounterRow, EntryRow, Explanation, PolicyStatus, RuleRow, SampleRow, Status, TargetRow};
+use weir_api::local::{
+    CounterRow, EntryRow, Explanation, IncidentRow, PolicyStatus, RuleRow, SampleRow, Status, TargetRow,
+};
 use weir_api::spec::BlockAction;
 
 use super::Api;
@@ -29,6 +31,8 @@ pub(super) fn common() -> Router<Api> {
         .route("/api/v1/targets", get(targets))
         .route("/api/v1/rules", get(rules))
         .route("/api/v1/policy", get(policy))
+        .route("/api/v1/incidents", get(incidents))
+        .route("/api/v1/incidents/{id}", get(incident))
         .route("/api/v1/explain/{address}", get(explain_address))
         .route("/api/v1/blocks", get(async |State(api): State<Api>| entries(&api, BlockAction::Deny)))
         .route("/api/v1/allows", get(async |State(api): State<Api>| entries(&api, BlockAction::Allow)))
@@ -63,6 +67,17 @@ async fn targets(State(api): State<Api>) -> Json<Vec<TargetRow>> {
 
 async fn rules(State(api): State<Api>) -> Json<Vec<RuleRow>> {
     Json(status::rules(&api.view.policy(), &api.view.traffic()))
+}
+
+async fn incidents(State(api): State<Api>) -> Json<Vec<IncidentRow>> {
+    Json(api.view.incidents().to_vec())
+}
+
+async fn incident(State(api): State<Api>, Path(id): Path<u64>) -> Result<Json<IncidentRow>, Refused> {
+    let found = api.view.incidents().iter().find(|row| row.id == id).cloned();
+    let missing =
+        || Refused(StatusCode::NOT_FOUND, format!("there is no incident {id}: `weir incidents` lists those there are"));
+    found.map(Json).ok_or_else(missing)
 }
 
 async fn policy(State(api): State<Api>) -> Json<PolicyStatus> {

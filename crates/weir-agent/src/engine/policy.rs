@@ -166,12 +166,13 @@ impl Engine {
             }
             _ => None,
         };
-        let Compiled { image, warnings, exact_until } =
+        let Compiled { mut image, warnings, exact_until } =
             tables::build(policy, Some(named.as_ref().unwrap_or(in_force)), clock)?;
         for warning in warnings {
             // Who wrote the policy has seen these with line and column, but for endpoints that overlap only in part.
             tracing::debug!(%warning, "tables");
         }
+        self.detection.over(&mut image, &in_force.names.targets);
         let report = self.datapath.apply(&image)?;
         self.exact_until = exact_until;
         self.changes = report.changes;

@@ -34,7 +34,7 @@ impl Seconds {
 impl Engine {
     /// To be called every [`POLL`] or so.
     pub fn tick(&mut self, now: Now) {
-        let mut result = self.fetch_samples(now);
+        let mut result = self.fetch_samples(now).and_then(|()| self.detect(now));
         if now.steady.saturating_duration_since(self.seconds.read) >= READ {
             self.seconds.read = now.steady;
             result = result.and_then(|()| self.read_counters(now));
@@ -56,6 +56,7 @@ impl Engine {
     fn fetch_samples(&mut self, now: Now) -> Result<(), crate::datapath::DatapathError> {
         self.datapath.poll_samples(&mut self.samples)?;
         self.view.recent().extend(now.wall, &self.samples);
+        self.detection.samples(&self.samples);
         self.samples.clear();
         Ok(())
     }
@@ -71,7 +72,7 @@ impl Engine {
         }
         traffic.sampling = rates;
         self.view.set_traffic(traffic);
-        Ok(())
+        self.show_incidents()
     }
 
     /// Sampling as it is to be at the start.

@@ -23,6 +23,7 @@ pub fn run(args: RunArgs, socket: PathBuf) -> anyhow::Result<Outcome> {
         mode,
         never_block,
         failsafe,
+        learn,
         pin_dir,
         state_dir,
         generic,
@@ -39,7 +40,7 @@ pub fn run(args: RunArgs, socket: PathBuf) -> anyhow::Result<Outcome> {
     });
     let failsafe = (!failsafe.is_empty()).then(|| ports.collect());
     let options = Options {
-        settings: Settings { policy, mode, never_block, failsafe, state_dir },
+        settings: Settings { policy, mode, never_block, failsafe, state_dir, learn: learn.map(|period| period.get()) },
         socket,
         listen,
         detach_on_exit,

@@ -1,0 +1,239 @@
+//! Detection: the kernel's counters and samples to the engine that judges them, every 100 ms, and its rules back to the kernel.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use weir_abi::target::{NODE, OWNER};
+use weir_abi::{Addr, Sample};
+use weir_api::local::{IncidentRow, SignatureRow, SourceShare, SourcesRow};
+use weir_api::spec::Moment;
+use weir_core::features;
+use weir_core::matching::vector;
+use weir_detect::engine::{Engine as Judge, Event, Row, Settings};
+use weir_detect::lay::Layer;
+use weir_detect::record::{Incident, Incidents};
+use weir_detect::signature::Use;
+use weir_detect::vector::Vector;
+use weir_detect::watch::{Sampled, Step};
+use weir_policy::image::TableImage;
+use weir_policy::overlay;
+use weir_policy::prefix::ip_from;
+use weir_wire::Bytes;
+
+use super::seconds::POLL;
+use super::{Engine, Now};
+use crate::datapath::DatapathError;
+use crate::decode;
+
+/// How long a target is watched until its rates can be called unusual, unless said otherwise.
+const LEARN: Duration = Duration::from_secs(600);
+/// A window longer than this many is no window: the engine was busy, and what came meanwhile would look like a flood.
+const STALLED: u32 = 3;
+/// Incidents that are kept.
+const KEPT: usize = 1000;
+
+/// The engine and what is known of it.
+pub(super) struct Detection {
+    judge: Judge,
+    incidents: Incidents,
+    layer: Layer,
+    start: Now,
+    /// When the last window ended.
+    last: Option<Instant>,
+    rows: Vec<Row>,
+}
+
+impl Detection {
+    pub fn new(learn: Option<Duration>, now: Now) -> Self {
+        let warm_up = (learn.unwrap_or(LEARN).as_millis() / POLL.as_millis()) as u64;
+        Self {
+            judge: Judge::new(Settings { warm_up, ..Settings::default() }),
+            incidents: Incidents::default(),
+            layer: Layer::default(),
+            start: now,
+            last: None,
+            rows: Vec::new(),
+        }
+    }
+
+    /// Takes what the kernel sampled.
+    pub fn samples(&mut self, samples: &[Sample]) {
+        for sample in samples.iter().filter(|sample| u32::from(sample.target) != NODE) {
+            let Some(packet) = decode::packet(sample) else { continue };
+            let captured = usize::from(sample.captured).min(sample.bytes.len());
+            let Some(bytes) = sample.bytes.get(..captured) else { continue };
+            let frame = Bytes::snapped(bytes, sample.length as usize);
+            let kind = Vector::of_slot(features::slot(&frame, &packet, sample.length));
+            self.judge.sample(u32::from(sample.target), kind, || Sampled {
+                packet: vector(&frame, &packet),
+                source: decode::source(&packet),
+                weight: sample.weight,
+            });
+        }
+    }
+
+    /// The rules of incidents over a policy that was compiled anew. `before`: what its targets' numbers stood for.
+    pub fn over(&mut self, image: &mut TableImage, before: &[String]) {
+        for (id, name) in (0u32..).zip(before) {
+            if !name.is_empty() && image.names.target(id) != Some(name.as_str()) {
+                self.judge.forget(id);
+            }
+        }
+        let rules = self.layer.rules(&self.judge);
+        if !rules.is_empty() {
+            overlay::overlay(image, rules).diff.apply(image);
+        }
+    }
+
+    fn number(&self, now: Now) -> u64 {
+        (now.steady.saturating_duration_since(self.start.steady).as_millis() / POLL.as_millis()) as u64
+    }
+
+    fn time(&self, window: u64) -> SystemTime {
+        self.start.wall + POLL * u32::try_from(window).unwrap_or(u32::MAX)
+    }
+}
+
+impl Engine {
+    /// Ends a window.
+    pub(super) fn detect(&mut self, now: Now) -> Result<(), DatapathError> {
+        let since = self.detection.last.map(|last| now.steady.saturating_duration_since(last));
+        // The counters are read once per window, however often samples are fetched.
+        if since.is_some_and(|since| since < POLL * 9 / 10) {
+            return Ok(());
+        }
+        self.detection.last = Some(now.steady);
+        self.read_rows();
+        let detection = &mut self.detection;
+        if since.is_none_or(|since| since > POLL * STALLED) {
+            detection.judge.rebase(&detection.rows);
+            return Ok(());
+        }
+        let number = detection.number(now);
+        let events = detection.judge.window(number, &detection.rows);
+        if events.is_empty() {
+            return Ok(());
+        }
+        let changed = events.iter().any(|e| matches!(e.step, Step::Signed { .. } | Step::Now(_)));
+        for event in events {
+            tell(&event, self.datapath.image());
+            self.detection.incidents.take(event);
+        }
+        self.detection.incidents.keep(KEPT);
+        let laid = if changed { self.lay() } else { Ok(()) };
+        self.show_incidents()?;
+        laid
+    }
+
+    fn read_rows(&mut self) {
+        let targets = self.datapath.image().policies.len() as u32;
+        // A service that is known by its port asks nobody from there; what others ask is not counted.
+        let mut asks = vec![false; targets as usize];
+        for (key, id) in &self.datapath.image().targets {
+            if key.port == 0
+                && key.proto != OWNER
+                && let Some(asks) = asks.get_mut(*id as usize)
+            {
+                *asks = true;
+            }
+        }
+        self.detection.rows.clear();
+        for target in 1..targets {
+            let slots = self.datapath.feature_slots(target);
+            let asked = if asks.get(target as usize) == Some(&false) { Some(0) } else { None };
+            self.detection.rows.push(Row { target, slots, asked });
+        }
+    }
+
+    /// Puts the open incidents' rules in force, and takes out those of incidents that are over.
+    fn lay(&mut self) -> Result<(), DatapathError> {
+        let rules = self.detection.layer.rules(&self.detection.judge);
+        let over = overlay::overlay(self.datapath.image(), rules);
+        for (at, error) in &over.errors {
+            let rule = rules.get(*at).map(|rule| rule.matches.to_string());
+            tracing::warn!(%error, rule, "a rule of an incident is not in force");
+        }
+        if !over.diff.steps.is_empty() {
+            self.datapath.patch(over.diff)?;
+        }
+        Ok(())
+    }
+
+    /// What readers see of the incidents.
+    pub(super) fn show_incidents(&mut self) -> Result<(), DatapathError> {
+        if self.detection.incidents.is_empty() {
+            return Ok(());
+        }
+        let matched = self.datapath.rule_counters()?;
+        let image = self.datapath.image();
+        let row = |incident: &Incident| self.detection.row(incident, image, &matched);
+        let mut rows = self.detection.incidents.iter().map(row).collect::<Vec<_>>();
+        rows.reverse();
+        self.view.set_incidents(rows);
+        Ok(())
+    }
+}
+
+impl Detection {
+    fn row(&self, incident: &Incident, image: &TableImage, matched: &[(u32, weir_abi::Counter)]) -> IncidentRow {
+        let end_of = |window: u64| Moment::from_system(self.time(window));
+        let signatures = incident.signature.rules.iter().map(|signed| {
+            let is = |rule: &&overlay::TargetRule| rule.matches == signed.matches && rule.targets == [incident.target];
+            let id = self.layer.laid().iter().find(is).map(|rule| rule.id);
+            let slots = image.rules.owner.iter().enumerate().filter(|(_, owner)| Some(**owner) == id);
+            let packets = slots.filter_map(|(slot, _)| matched.get(slot).map(|(_, counter)| counter.packets));
+            SignatureRow {
+                rule: signed.matches.to_string(),
+                coverage: signed.coverage,
+                collateral: signed.collateral,
+                action: if signed.may == Use::Drop { "drop".to_owned() } else { "count".to_owned() },
+                matched_packets: id.map(|_| packets.sum()),
+            }
+        });
+        let share = |(source, share): &(Addr, f64)| SourceShare { source: ip_from(*source).to_string(), share: *share };
+        IncidentRow {
+            id: incident.id,
+            target: image.names.target(incident.target).map_or_else(|| format!("#{}", incident.target), str::to_owned),
+            vector: incident.name().to_owned(),
+            label: incident.label.label().to_owned(),
+            state: incident.state.label().to_owned(),
+            started: Moment::from_system(self.time(incident.started.saturating_sub(1))),
+            detected: end_of(incident.detected),
+            mitigated: incident.mitigated.map(end_of),
+            ended: incident.ended.map(end_of),
+            confidence: incident.confidence,
+            packets_per_s: incident.rate,
+            usual_packets_per_s: incident.usual,
+            relapses: incident.relapses,
+            evidence: incident.evidence.clone(),
+            signatures: signatures.collect(),
+            sources: SourcesRow {
+                estimate: incident.sources.estimate,
+                spoofed: incident.sources.scattered,
+                top: incident.sources.top.iter().map(share).collect(),
+            },
+        }
+    }
+}
+
+/// A line in the log for what happened.
+fn tell(event: &Event, image: &TableImage) {
+    let target = image.names.target(event.target).unwrap_or("?");
+    let (incident, kind) = (event.incident, event.vector.flood());
+    match &event.step {
+        Step::Began { label, verdict, rates, .. } => {
+            let seen = verdict.scores.iter().filter(|score| score.alarm).map(|score| score.evidence.as_str());
+            let seen = seen.collect::<Vec<_>>().join("; ");
+            tracing::warn!(incident, target, kind, label = label.label(), packets_per_s = rates.0, seen, "incident");
+        }
+        Step::Signed { signature, .. } => {
+            for rule in &signature.rules {
+                let (rule, action) = (rule.matches.to_string(), rule.may.label());
+                tracing::warn!(incident, target, kind, action, rule, "rule of an incident");
+            }
+        }
+        Step::Unsigned { coverage } => {
+            tracing::warn!(incident, target, kind, coverage, "no rule tells this attack from customers");
+        }
+        Step::Now(state) => tracing::info!(incident, target, kind, state = state.label(), "incident"),
+    }
+}

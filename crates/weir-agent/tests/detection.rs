@@ -1,0 +1,145 @@
+//! Detection in the agent: counters and samples of a packet path in memory, and the rules that come into its tables.
+
+use std::fs;
+use std::time::{Duration, Instant, SystemTime};
+
+use weir_abi::counters::{syn_fact, syn_slot};
+use weir_abi::sample::SAMPLE_BYTES;
+use weir_abi::{FEATURE_SLOTS, Reason, Sample, Verdict};
+use weir_agent::engine::{Engine, Now, Settings};
+use weir_agent::fake::Fake;
+use weir_agent::host::Host;
+use weir_agent::policy::load;
+use weir_api::local::IncidentRow;
+
+const SHOP: &str = "apiVersion: weir.dev/v1alpha1\nkind: ClusterProtection\nmetadata: {name: host}\nspec: {mode: Enforce, target: {nodes: {}}}\n";
+
+struct World {
+    dir: tempfile::TempDir,
+    kernel: Fake,
+    start: Instant,
+    engine: Engine,
+    windows: u32,
+    sent: u32,
+}
+
+/// A SYN as hping3 sends it: no options, any source, to 192.0.2.10.
+fn bare_syn(number: u32) -> Sample {
+    let mut bytes = [0; SAMPLE_BYTES];
+    bytes[12..14].copy_from_slice(&[0x08, 0x00]);
+    let ip = [0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0];
+    bytes[14..26].copy_from_slice(&ip);
+    bytes[26..30].copy_from_slice(&number.wrapping_mul(2_654_435_761).to_be_bytes());
+    bytes[30..34].copy_from_slice(&[192, 0, 2, 10]);
+    bytes[34..38].copy_from_slice(&[(number >> 8) as u8, number as u8, 0x01, 0xbb]);
+    bytes[38..42].copy_from_slice(&number.wrapping_mul(40_503).to_be_bytes());
+    bytes[46..50].copy_from_slice(&[0x50, 0x02, 0x02, 0x00]);
+    Sample {
+        time_ns: 0,
+        length: 60,
+        target: 1,
+        reason: Reason::Clean as u8,
+        verdict: Verdict::Pass as u8,
+        rule: 0,
+        ifindex: 1,
+        weight: 1,
+        captured: 60,
+        pad: 0,
+        bytes,
+    }
+}
+
+impl World {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("policy")).unwrap();
+        fs::create_dir(dir.path().join("state")).unwrap();
+        fs::write(dir.path().join("policy/host.yaml"), SHOP).unwrap();
+        let (kernel, start) = (Fake::default(), Instant::now());
+        let settings = Settings {
+            policy: Some(dir.path().join("policy")),
+            state_dir: dir.path().join("state"),
+            ..Settings::default()
+        };
+        let host = Host { addresses: vec!["192.0.2.10".parse().unwrap()] };
+        let now = at(start, 0);
+        let mut engine = Engine::new(Box::new(kernel.clone()), settings, host, now).unwrap();
+        engine.load(now).unwrap();
+        Self { dir, kernel, start, engine, windows: 0, sent: 0 }
+    }
+
+    /// So many windows with so many bare SYNs in each, of which 200 are sampled at most.
+    fn windows(&mut self, n: u32, syns: u64) {
+        for _ in 0..n {
+            self.windows += 1;
+            {
+                let mut state = self.kernel.state();
+                let row = state.slots.entry(1).or_insert([0; FEATURE_SLOTS]);
+                row[usize::from(syn_slot(syn_fact::NO_OPTIONS))] += syns;
+                for _ in 0..syns.min(200) {
+                    self.sent += 1;
+                    let sample = bare_syn(self.sent);
+                    state.samples.push(sample);
+                }
+            }
+            self.engine.tick(at(self.start, self.windows));
+        }
+    }
+
+    fn rules(&self) -> (u32, u64) {
+        let state = self.kernel.state();
+        let image = state.image.as_ref().unwrap();
+        (image.rules.enforce.count_ones(), image.policies[1].rules & image.rules.enforce)
+    }
+
+    fn incidents(&self) -> Vec<IncidentRow> {
+        self.engine.view().incidents().to_vec()
+    }
+}
+
+/// A time of windows.
+fn at(start: Instant, windows: u32) -> Now {
+    let since = Duration::from_millis(100) * windows;
+    Now { wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000) + since, steady: start + since }
+}
+
+#[test]
+fn a_flood_is_met_with_rules_that_outlive_a_new_policy_and_go_after_it() {
+    let mut world = World::new();
+    world.windows(10, 0);
+    assert_eq!(world.incidents(), []);
+    world.windows(1, 5000);
+    let row = &world.incidents()[0];
+    assert_eq!((row.vector.as_str(), row.label.as_str(), row.state.as_str()), ("SYN flood", "ATTACK", "Mitigating"));
+    assert!(
+        row.sources.spoofed && row.mitigated.is_some() && row.evidence[0].contains("without TCP options"),
+        "{row:?}"
+    );
+    let (enforced, of_target) = world.rules();
+    assert!(enforced > 0 && of_target.count_ones() == enforced);
+
+    // A change of the policy compiles everything anew; the rules are still there.
+    let files = world.dir.path().join("policy");
+    fs::write(files.join("host.yaml"), SHOP.replace("spec: {", "spec: {deny: [{cidr: 203.0.113.0/24}], ")).unwrap();
+    let now = at(world.start, world.windows);
+    world.engine.reload(load(&files), now);
+    assert_eq!(world.engine.view().policy().generation, 2);
+    assert_eq!(world.rules().0, enforced);
+
+    world.windows(30, 5000);
+    assert_eq!(world.incidents().len(), 1, "one incident, however long");
+    world.windows(311, 0);
+    assert_eq!((world.incidents()[0].state.as_str(), world.rules()), ("Ended", (0, 0)));
+}
+
+#[test]
+fn a_busy_agent_takes_what_piled_up_for_no_flood() {
+    let mut world = World::new();
+    world.windows(10, 1);
+    // A second without a tick, and the packets of a second at once.
+    world.windows += 10;
+    world.windows(1, 300);
+    assert_eq!(world.incidents(), []);
+    world.windows(1, 300);
+    assert_eq!(world.incidents().len(), 1);
+}

@@ -1,0 +1,46 @@
+//! From signatures to rules over a policy: each rule of each open incident, with a number that it keeps.
+
+use weir_policy::overlay::{FIRST, TargetRule};
+use weir_policy::rules::Mode;
+
+use crate::engine::Engine;
+use crate::signature::Use;
+
+/// The rules of incidents, as they were laid last.
+#[derive(Clone, Debug, Default)]
+pub struct Layer {
+    laid: Vec<TargetRule>,
+    named: u32,
+}
+
+impl Layer {
+    /// The rules that are to be in force now. Rules that may only limit count what they match: no limit by rule exists.
+    pub fn rules(&mut self, engine: &Engine) -> &[TargetRule] {
+        let mut wanted: Vec<TargetRule> = Vec::new();
+        for (target, _, signature) in engine.signatures() {
+            for signed in &signature.rules {
+                let mode = match signed.may {
+                    Use::Drop => Mode::Enforce,
+                    Use::Limit => Mode::Shadow,
+                };
+                let rule = TargetRule { id: 0, matches: signed.matches.clone(), mode, targets: vec![target] };
+                let same = |laid: &&TargetRule| TargetRule { id: 0, ..(*laid).clone() } == rule;
+                let id = match self.laid.iter().find(same) {
+                    Some(laid) => laid.id,
+                    None => {
+                        self.named = self.named.wrapping_add(1) & (FIRST - 1);
+                        FIRST | self.named
+                    }
+                };
+                wanted.push(TargetRule { id, ..rule });
+            }
+        }
+        self.laid = wanted;
+        &self.laid
+    }
+
+    /// Those that were laid last.
+    pub fn laid(&self) -> &[TargetRule] {
+        &self.laid
+    }
+}
