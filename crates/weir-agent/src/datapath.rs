@@ -53,6 +53,9 @@ pub trait Datapath: Send {
     /// That clock now.
     fn now_ticks(&mut self) -> Result<u64, DatapathError>;
 
+    /// Lets the calling thread go before all ordinary ones, or be an ordinary one again.
+    fn hurry(&mut self, yes: bool) -> std::io::Result<()>;
+
     /// Detaches and removes everything, and says what. Dropping the value instead leaves the kernel enforcing.
     fn detach(self: Box<Self>) -> Result<Vec<String>, DatapathError>;
 }

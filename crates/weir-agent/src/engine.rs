@@ -118,6 +118,8 @@ pub struct Engine {
     samples: Vec<Sample>,
     seconds: seconds::Seconds,
     detection: detect::Detection,
+    /// The thread has a priority.
+    hurries: bool,
 }
 
 impl Engine {
@@ -159,6 +161,7 @@ impl Engine {
             samples: Vec::new(),
             seconds: seconds::Seconds::new(now),
             detection: detect::Detection::new(settings.learn, now),
+            hurries: false,
             datapath,
             settings,
             host,
@@ -175,6 +178,29 @@ impl Engine {
     pub fn explain(&self, ip: IpAddr, now: Now) -> Explanation {
         let lists = Lists { index: &self.base.index, names: &self.base.names };
         explain(ip, &lists, &self.view.policy(), &self.view.recent(), now)
+    }
+
+    /// Lets the calling thread, which is to call [`Self::tick`], go before all ordinary ones.
+    pub(crate) fn hurry(&mut self) {
+        match self.datapath.hurry(true) {
+            Ok(()) => self.hurries = true,
+            Err(e) => {
+                tracing::warn!(error = %e, "no priority: under a flood that takes every core, noticing it takes longer")
+            }
+        }
+    }
+
+    /// Does something long, for which nobody else is to wait.
+    fn without_hurry<T>(&mut self, long: impl FnOnce(&mut Self) -> T) -> T {
+        // An ordinary thread can always be made ordinary, and one that had a priority may have it again.
+        if self.hurries {
+            let _ = self.datapath.hurry(false);
+        }
+        let result = long(self);
+        if self.hurries {
+            let _ = self.datapath.hurry(true);
+        }
+        result
     }
 
     /// Detaches and removes everything.

@@ -159,6 +159,11 @@ impl Datapath for Fake {
         Ok(self.state().ticks)
     }
 
+    /// Tests go before nobody.
+    fn hurry(&mut self, _yes: bool) -> std::io::Result<()> {
+        Ok(())
+    }
+
     fn detach(self: Box<Self>) -> Result<Vec<String>, DatapathError> {
         self.state().detached = true;
         Ok(vec!["program on eth0".into()])

@@ -140,6 +140,10 @@ impl Datapath for Adapter {
         Ok(self.kernel.now_ticks()?)
     }
 
+    fn hurry(&mut self, yes: bool) -> std::io::Result<()> {
+        weir_datapath::hurry(yes)
+    }
+
     fn detach(self: Box<Self>) -> Result<Vec<String>, DatapathError> {
         Ok(self.kernel.detach()?)
     }

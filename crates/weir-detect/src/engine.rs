@@ -102,15 +102,6 @@ impl Engine {
         }
     }
 
-    /// Begins anew from these counters: what came since the last window is nobody's, and its samples are forgotten.
-    pub fn rebase(&mut self, rows: &[Row]) {
-        for row in rows {
-            let state = self.target(row.target);
-            state.before = Some(row.slots);
-            state.watches.iter_mut().for_each(Watch::forget_window);
-        }
-    }
-
     /// A number that now stands for another target: nothing of the old one is known of it.
     pub fn forget(&mut self, target: u32) {
         self.targets.remove(&target);
@@ -118,6 +109,11 @@ impl Engine {
 
     /// Ends a window.
     pub fn window(&mut self, number: u64, rows: &[Row]) -> Vec<Event> {
+        self.windows(number, 1, rows)
+    }
+
+    /// Ends so many windows at once, since nobody looked in between: each is taken to have had its share.
+    pub fn windows(&mut self, number: u64, lasted: u64, rows: &[Row]) -> Vec<Event> {
         let settings = self.settings;
         let mut events = Vec::new();
         for row in rows {
@@ -125,6 +121,7 @@ impl Engine {
             let state = self.target(row.target);
             // Counters that were there before the engine began are nobody's window.
             let window = state.before.map_or_else(Window::default, |before| Window::since(&row.slots, &before));
+            let window = window.of_many(lasted);
             state.before = Some(row.slots);
             for (vector, watch) in Vector::ALL.into_iter().zip(&mut state.watches) {
                 let seen = Seen { vector, window: &window, asked: row.asked };

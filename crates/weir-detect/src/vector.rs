@@ -114,6 +114,12 @@ impl Window {
         Self { slots: std::array::from_fn(|i| now[i].wrapping_sub(before[i])) }
     }
 
+    /// What would have come in one window, of what came in so many: the reader was late.
+    #[must_use]
+    pub fn of_many(self, windows: u64) -> Self {
+        Self { slots: self.slots.map(|n| n / windows.max(1)) }
+    }
+
     /// Packets of a vector.
     pub fn packets(&self, vector: Vector) -> u64 {
         let slots = self.slots.iter().enumerate();

@@ -131,11 +131,6 @@ impl Watch {
         self.now.add(sampled);
     }
 
-    /// Forgets the samples of the window that runs.
-    pub fn forget_window(&mut self) {
-        let _ = self.now.take();
-    }
-
     /// Gives the open incident its number.
     pub fn name(&mut self, id: u64) {
         if let Some(open) = &mut self.open {

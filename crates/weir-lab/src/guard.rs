@@ -2,6 +2,7 @@
 //! stand-in shows what the best of all defences could reach on this machine, and that the lab itself works.
 
 use anyhow::Result;
+use weir_api::local::IncidentRow;
 use weir_datapath::traffic::{Attached, LabInterface, StandIn};
 
 use crate::lab::Lab;
@@ -65,6 +66,14 @@ impl Guard {
         match self {
             Guard::Weir(weir) => weir.settled_counters(),
             Guard::StandIn { .. } => self.counters(),
+        }
+    }
+
+    /// What it noticed.
+    pub fn incidents(&self) -> Result<Vec<IncidentRow>> {
+        match self {
+            Guard::Weir(weir) => weir.incidents(),
+            Guard::StandIn { .. } => Ok(Vec::new()),
         }
     }
 

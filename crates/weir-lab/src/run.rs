@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
+use weir_api::local::IncidentRow;
 
 pub use act::{Act, Moment};
 use judge::Played;
@@ -101,6 +102,8 @@ pub struct Protected {
     pub counters: Vec<Counter>,
     /// Reasons that were to be expected.
     pub expected: Vec<String>,
+    /// What Weir noticed.
+    pub incidents: Vec<IncidentRow>,
     /// Cores that Weir's user space used.
     pub cpu_cores: f64,
     /// Its memory at the end.
@@ -165,7 +168,7 @@ fn protected(
     let (before, start, usage) = (guard.settled_counters()?, Instant::now(), guard.usage()?);
     let attack = (!(scenario.streams)().is_empty()).then_some((scenario, pps));
     let act = act::perform(stage, attack, options, audience)?;
-    let after = guard.usage()?;
+    let (after, incidents) = (guard.usage()?, guard.incidents()?);
     let cpu_cores = (after.cpu_seconds - usage.cpu_seconds) / start.elapsed().as_secs_f64();
     let counters = grown(&before, guard.settled_counters()?);
     guard.stop()?;
@@ -173,7 +176,7 @@ fn protected(
         (true, [_, ..]) => vec![guard::STAND_IN.to_owned()],
         (_, reasons) => reasons.iter().map(|reason| (*reason).to_owned()).collect(),
     };
-    Ok(Protected { act, counters, expected, cpu_cores, rss_mib: after.rss_mib })
+    Ok(Protected { act, counters, expected, incidents, cpu_cores, rss_mib: after.rss_mib })
 }
 
 /// The counters that grew, by what they grew. Rows are told apart by reason and verdict; those of several targets add up.

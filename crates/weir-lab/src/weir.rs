@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use rustix::mount::{MountFlags, mount};
 use rustix::param::clock_ticks_per_second;
 use serde::Deserialize;
+use weir_api::local::IncidentRow;
 
 use crate::child::Program;
 use crate::clean::PINS;
@@ -176,6 +177,12 @@ impl Weir {
             }
         }
         Ok(rows)
+    }
+
+    /// What it noticed.
+    pub fn incidents(&self) -> Result<Vec<IncidentRow>> {
+        let text = ask(&self.binary, &self.socket, "incidents")?;
+        serde_json::from_str(&text).context("what `weir incidents` said")
     }
 
     /// Its use of core and memory.

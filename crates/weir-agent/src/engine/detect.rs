@@ -1,5 +1,6 @@
 //! Detection: the kernel's counters and samples to the engine that judges them, every 100 ms, and its rules back to the kernel.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
 use weir_abi::target::{NODE, OWNER};
@@ -26,8 +27,6 @@ use crate::decode;
 
 /// How long a target is watched until its rates can be called unusual, unless said otherwise.
 const LEARN: Duration = Duration::from_secs(600);
-/// A window longer than this many is no window: the engine was busy, and what came meanwhile would look like a flood.
-const STALLED: u32 = 3;
 /// Incidents that are kept.
 const KEPT: usize = 1000;
 
@@ -40,6 +39,8 @@ pub(super) struct Detection {
     /// When the last window ended.
     last: Option<Instant>,
     rows: Vec<Row>,
+    /// When each incident was noticed, and when its rules were in the kernel.
+    times: BTreeMap<u64, (SystemTime, Option<SystemTime>)>,
 }
 
 impl Detection {
@@ -52,6 +53,7 @@ impl Detection {
             start: now,
             last: None,
             rows: Vec::new(),
+            times: BTreeMap::new(),
         }
     }
 
@@ -104,22 +106,29 @@ impl Engine {
         self.detection.last = Some(now.steady);
         self.read_rows();
         let detection = &mut self.detection;
-        if since.is_none_or(|since| since > POLL * STALLED) {
-            detection.judge.rebase(&detection.rows);
-            return Ok(());
-        }
-        let number = detection.number(now);
-        let events = detection.judge.window(number, &detection.rows);
+        // Late, as under a flood that takes every core: what came is spread over the windows that it came in.
+        let lasted = since.map_or(1, |since| (since.as_millis() + POLL.as_millis() / 2) / POLL.as_millis()) as u64;
+        let (number, began) = (detection.number(now), Instant::now());
+        let events = detection.judge.windows(number, lasted, &detection.rows);
         if events.is_empty() {
             return Ok(());
         }
         let changed = events.iter().any(|e| matches!(e.step, Step::Signed { .. } | Step::Now(_)));
+        let laid = if changed { self.lay() } else { Ok(()) };
+        let wall = now.wall + began.elapsed();
         for event in events {
             tell(&event, self.datapath.image());
+            let times = self.detection.times.entry(event.incident).or_insert((wall, None));
+            if let Step::Signed { .. } = event.step
+                && laid.is_ok()
+            {
+                times.1.get_or_insert(wall);
+            }
             self.detection.incidents.take(event);
         }
         self.detection.incidents.keep(KEPT);
-        let laid = if changed { self.lay() } else { Ok(()) };
+        let known = &self.detection.incidents;
+        self.detection.times.retain(|id, _| known.get(*id).is_some());
         self.show_incidents()?;
         laid
     }
@@ -176,6 +185,8 @@ impl Engine {
 impl Detection {
     fn row(&self, incident: &Incident, image: &TableImage, matched: &[(u32, weir_abi::Counter)]) -> IncidentRow {
         let end_of = |window: u64| Moment::from_system(self.time(window));
+        let (detected, mitigated) =
+            self.times.get(&incident.id).copied().unwrap_or((self.time(incident.detected), None));
         let signatures = incident.signature.rules.iter().map(|signed| {
             let is = |rule: &&overlay::TargetRule| rule.matches == signed.matches && rule.targets == [incident.target];
             let id = self.layer.laid().iter().find(is).map(|rule| rule.id);
@@ -197,8 +208,8 @@ impl Detection {
             label: incident.label.label().to_owned(),
             state: incident.state.label().to_owned(),
             started: Moment::from_system(self.time(incident.started.saturating_sub(1))),
-            detected: end_of(incident.detected),
-            mitigated: incident.mitigated.map(end_of),
+            detected: Moment::from_system(detected),
+            mitigated: mitigated.map(Moment::from_system),
             ended: incident.ended.map(end_of),
             confidence: incident.confidence,
             packets_per_s: incident.rate,

@@ -158,6 +158,10 @@ impl Engine {
     }
 
     fn compile_and_apply(&mut self, policy: &Policy, clock: Clock) -> Result<(), ApplyError> {
+        self.without_hurry(|engine| engine.compile_and_apply_now(policy, clock))
+    }
+
+    fn compile_and_apply_now(&mut self, policy: &Policy, clock: Clock) -> Result<(), ApplyError> {
         let in_force = self.datapath.image();
         // Tables that an agent before this one left have no names; without them ids would change hands.
         let named = match self.ids.names() {

@@ -16,6 +16,7 @@ pub fn run(engine: Engine) -> std::io::Result<(Handle, JoinHandle<()>)> {
 }
 
 fn work(mut engine: Engine, commands: &mpsc::Receiver<Command>) {
+    engine.hurry();
     let mut next = Instant::now();
     loop {
         match commands.recv_timeout(next.saturating_duration_since(Instant::now())) {

@@ -1,6 +1,6 @@
 //! One act: customers ask, perhaps a flood comes, everybody's packets are counted.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use weir_datapath::traffic::Sent;
@@ -28,6 +28,8 @@ pub struct Act {
     pub counts: Counts,
     /// The flood.
     pub sent: Sent,
+    /// When its first packet was sent.
+    pub began: Option<SystemTime>,
 }
 
 /// What a second of an act brought.
@@ -70,6 +72,7 @@ pub fn perform(
         }
         None => None,
     };
+    let began = running.as_ref().map(first_packet).transpose()?;
     stop::pass(SETTLE)?;
     stage.customers.open_window(options.window);
     watch(stage, running.as_ref(), options.window, audience)?;
@@ -83,7 +86,19 @@ pub fn perform(
         None => Sent::default(),
     };
     stage.customers.pause()?;
-    Ok(Act { figures, counts: tally::read(&stage.lab)? - before, sent })
+    Ok(Act { figures, counts: tally::read(&stage.lab)? - before, sent, began })
+}
+
+/// Waits for a flood's first packet.
+fn first_packet(running: &flood::Running) -> Result<SystemTime> {
+    let start = Instant::now();
+    while running.so_far() == 0 {
+        if start.elapsed() > SLACK {
+            bail!("the flood does not begin");
+        }
+        stop::pass(Duration::from_millis(1))?;
+    }
+    Ok(SystemTime::now())
 }
 
 /// Tells the audience of every second until the window is over.

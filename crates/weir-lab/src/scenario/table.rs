@@ -11,7 +11,7 @@ use crate::plan::{DNS_PORT, HTTP_PORT};
 use crate::server::dns;
 
 /// All of them, in the order in which they are shown.
-pub static ALL: [Scenario; 9] = [
+pub static ALL: [Scenario; 10] = [
     Scenario {
         name: "syn-flood-spoofed",
         about: "SYNs from a thousand million forged addresses, none of which comes twice",
@@ -28,6 +28,19 @@ pub static ALL: [Scenario; 9] = [
             Policy::of(&[web(&format!("{door}{}", allow_customers()))])
         },
         expected: &["target_connections"],
+    },
+    Scenario {
+        name: "syn-flood-unknown",
+        about: "the same, and no limit that would stop it: Weir must notice, and write the filter",
+        streams: || {
+            vec![
+                v4("spoofed v4", 3, Source::any_v4(), tcp(HTTP_PORT, SYN), Payload::none()),
+                v6("spoofed v6", 1, Source::any_v6(), tcp(HTTP_PORT, SYN), Payload::none()),
+            ]
+        },
+        pps: 500_000,
+        policy: || Policy::of(&[web("")]),
+        expected: &["rule"],
     },
     Scenario {
         name: "syn-flood-single",
