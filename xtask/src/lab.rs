@@ -37,6 +37,17 @@ pub fn bench(project: &Project, json: Option<&Path>, args: &[String]) -> Result<
     run_and_clean(project, &mut bench)
 }
 
+/// `eval`: detection on the reference captures, beside filters by source.
+pub fn eval(project: &Project, args: &[String]) -> Result<bool> {
+    let manifest = project.shared().join("corpus/manifest.csv");
+    if !manifest.is_file() {
+        bail!("there are no captures at {}; WEIR_SHARED names another place", manifest.display());
+    }
+    sh::run(project.cargo().args(["build", "--release", "--package", "weir-cli"]))?;
+    let status = Command::new(project.release_binary("weir")).arg("eval").arg(manifest).args(args).status();
+    Ok(status.context("cannot start weir")?.success())
+}
+
 /// Builds `weir` and `weir-lab`.
 pub fn build(project: &Project, packages: &[Package]) -> Result<()> {
     for (package, _) in PROGRAMS {

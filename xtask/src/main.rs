@@ -69,6 +69,12 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Judge detection on the reference captures, beside filters by source
+    Eval {
+        /// Passed on to `weir eval`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Run a test binary in the virtual machine (cargo calls this)
     #[command(hide = true)]
     VmRun {
@@ -103,6 +109,7 @@ fn run(command: Command) -> Result<bool> {
         Command::CleanHost { force } => clean_host::run(&project, force),
         Command::Demo { args } => lab::demo(&project, &args),
         Command::Bench { json, args } => lab::bench(&project, json.as_deref(), &args),
+        Command::Eval { args } => lab::eval(&project, &args),
         Command::VmRun { binary, args } => vm::run(&project, &binary, &args),
         Command::Ci => ci::run(&project),
     }

@@ -136,9 +136,9 @@ fn a_flood_is_met_with_rules_that_outlive_a_new_policy_and_go_after_it() {
 fn what_piled_up_while_the_agent_was_busy_is_no_flood() {
     let mut world = World::new();
     world.windows(10, 1);
-    // Two seconds without a tick, and their packets at once: 15 in a window are too few to be sure.
+    // Two seconds without a tick, and their packets at once: in one window they would be proof.
     world.windows += 19;
-    world.windows(1, 300);
+    world.windows(1, 60);
     assert_eq!(world.incidents(), []);
     world.windows(1, 300);
     assert_eq!(world.incidents().len(), 1);

@@ -1,9 +1,10 @@
 //! The engine: windows of counters and sampled packets in, events out. Each kind of packets of each target is watched apart.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use weir_abi::FEATURE_SLOTS;
 
+use crate::baseline::WINDOWS_PER_SECOND;
 use crate::reservoir::{MOST, Reservoir};
 use crate::signature::{self, Signature};
 use crate::vector::{Vector, Window};
@@ -66,11 +67,41 @@ pub struct Row {
     pub asked: Option<u64>,
 }
 
+/// Benign packets of all targets together: 48 MiB. Targets that have most give up half when there are more.
+const BENIGN: usize = 2 << 20;
+/// No target gives up more than down to this many.
+const LEAST: usize = 1000;
+
 #[derive(Clone)]
 struct Target {
     before: Option<[u64; FEATURE_SLOTS]>,
+    /// The windows of the last second, and their sum.
+    second: (VecDeque<Window>, Window),
     watches: [Watch; Vector::ALL.len()],
     benign: Reservoir,
+}
+
+impl Target {
+    /// What came within the second that ends with a window.
+    fn last_second(&mut self, window: Window) -> Window {
+        let (windows, sum) = &mut self.second;
+        // Silence after silence needs no memory.
+        if windows.is_empty() && window.total() == 0 {
+            return window;
+        }
+        sum.add(&window);
+        windows.push_back(window);
+        if windows.len() > WINDOWS_PER_SECOND as usize
+            && let Some(old) = windows.pop_front()
+        {
+            sum.take(&old);
+        }
+        let sum = *sum;
+        if sum.total() == 0 {
+            windows.clear();
+        }
+        sum
+    }
 }
 
 /// The engine.
@@ -123,8 +154,9 @@ impl Engine {
             let window = state.before.map_or_else(Window::default, |before| Window::since(&row.slots, &before));
             let window = window.of_many(lasted);
             state.before = Some(row.slots);
+            let second = state.last_second(window);
             for (vector, watch) in Vector::ALL.into_iter().zip(&mut state.watches) {
-                let seen = Seen { vector, window: &window, asked: row.asked };
+                let seen = Seen { vector, window: &window, second: &second, asked: row.asked };
                 for step in watch.window(seen, &mut state.benign, &settings) {
                     if watch.named() == 0 {
                         incidents += 1;
@@ -135,7 +167,22 @@ impl Engine {
             }
             self.incidents = incidents;
         }
+        self.stay_small();
         events
+    }
+
+    fn stay_small(&mut self) {
+        let size = |target: &Target| target.benign.packets().len();
+        let mut all: usize = self.targets.values().map(size).sum();
+        while all > BENIGN {
+            let Some(largest) = self.targets.values_mut().max_by_key(|target| size(target)) else { return };
+            let before = size(largest);
+            largest.benign.halve(LEAST);
+            if size(largest) == before {
+                return;
+            }
+            all -= before - size(largest);
+        }
     }
 
     /// What is matched now, by target: the signatures of incidents that are not over.
@@ -150,6 +197,7 @@ impl Engine {
         let settings = self.settings;
         self.targets.entry(id).or_insert_with(|| Target {
             before: None,
+            second: Default::default(),
             watches: std::array::from_fn(|_| Watch::new(settings.window_samples)),
             benign: Reservoir::new(MOST, settings.seed ^ u64::from(id)),
         })

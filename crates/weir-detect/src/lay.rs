@@ -1,4 +1,5 @@
-//! From signatures to rules over a policy: each rule of each open incident, with a number that it keeps.
+//! From signatures to rules over a policy: each rule of each open incident, with a number that it keeps. Incidents of several
+//! targets that came to the same rule share it: rules are few.
 
 use weir_policy::overlay::{FIRST, TargetRule};
 use weir_policy::rules::Mode;
@@ -23,16 +24,21 @@ impl Layer {
                     Use::Drop => Mode::Enforce,
                     Use::Limit => Mode::Shadow,
                 };
-                let rule = TargetRule { id: 0, matches: signed.matches.clone(), mode, targets: vec![target] };
-                let same = |laid: &&TargetRule| TargetRule { id: 0, ..(*laid).clone() } == rule;
-                let id = match self.laid.iter().find(same) {
+                let same = |rule: &TargetRule| rule.mode == mode && rule.matches == signed.matches;
+                if let Some(shared) = wanted.iter_mut().find(|rule| same(rule)) {
+                    if !shared.targets.contains(&target) {
+                        shared.targets.push(target);
+                    }
+                    continue;
+                }
+                let id = match self.laid.iter().find(|rule| same(rule)) {
                     Some(laid) => laid.id,
                     None => {
                         self.named = self.named.wrapping_add(1) & (FIRST - 1);
                         FIRST | self.named
                     }
                 };
-                wanted.push(TargetRule { id, ..rule });
+                wanted.push(TargetRule { id, matches: signed.matches.clone(), mode, targets: vec![target] });
             }
         }
         self.laid = wanted;

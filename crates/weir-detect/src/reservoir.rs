@@ -37,6 +37,18 @@ impl Reservoir {
         }
     }
 
+    /// Gives up every other packet, and the room for it, down to a least size.
+    pub fn halve(&mut self, least: usize) {
+        self.most = (self.most / 2).max(least);
+        let mut keep = false;
+        self.packets.retain(|_| {
+            keep = !keep;
+            keep
+        });
+        self.packets.truncate(self.most);
+        self.packets.shrink_to_fit();
+    }
+
     /// What it holds.
     pub fn packets(&self) -> &[MatchVector] {
         &self.packets
@@ -70,6 +82,12 @@ mod tests {
         assert_eq!(reservoir.packets().len(), 1000);
         let late = reservoir.packets().iter().filter(|p| **p >= packet(50_000)).count();
         assert!((430..570).contains(&late), "{late}");
+        let mut half = reservoir.clone();
+        half.halve(10);
+        (100_000..101_000).for_each(|i| half.add(packet(i)));
+        assert_eq!(half.packets().len(), 500);
+        let late = half.packets().iter().filter(|p| **p >= packet(50_000)).count();
+        assert!((200..300).contains(&late), "{late}");
         let mut again = Reservoir::new(1000, 7);
         (0..100_000).for_each(|i| again.add(packet(i)));
         assert_eq!(again.packets(), reservoir.packets());

@@ -120,6 +120,16 @@ impl Window {
         Self { slots: self.slots.map(|n| n / windows.max(1)) }
     }
 
+    /// Adds a window.
+    pub fn add(&mut self, other: &Self) {
+        self.slots.iter_mut().zip(&other.slots).for_each(|(sum, n)| *sum = sum.saturating_add(*n));
+    }
+
+    /// Takes a window out that was added before.
+    pub fn take(&mut self, other: &Self) {
+        self.slots.iter_mut().zip(&other.slots).for_each(|(sum, n)| *sum = sum.saturating_sub(*n));
+    }
+
     /// Packets of a vector.
     pub fn packets(&self, vector: Vector) -> u64 {
         let slots = self.slots.iter().enumerate();

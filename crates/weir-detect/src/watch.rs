@@ -6,7 +6,8 @@ mod usual;
 use weir_abi::Addr;
 use weir_policy::rules::MatchVector;
 
-use crate::detector::{Family, Score};
+use crate::detector::shape::LEAST;
+use crate::detector::{Family, Score, answers, hygiene};
 use crate::engine::Settings;
 use crate::even::Even;
 use crate::fusion::{Verdict, fuse, level};
@@ -85,6 +86,8 @@ pub struct Seen<'a> {
     pub vector: Vector,
     /// The target's counters of the window.
     pub window: &'a Window,
+    /// Those of the second that ends with it: slow attacks show there.
+    pub second: &'a Window,
     /// Questions that the target asked within the last ten seconds, none if nobody counts them.
     pub asked: Option<u64>,
 }
@@ -232,13 +235,20 @@ impl Watch {
             scores.push(usual.rate.window(count, &usual.packets));
         }
         match seen.vector {
-            Vector::Syn => scores.push(crate::detector::hygiene::window(seen.window)),
+            Vector::Syn => {
+                let (now, second) = (hygiene::window(seen.window), hygiene::window(seen.second));
+                scores.push(if second.alarm && !now.alarm { second } else { now });
+            }
             Vector::UdpReflection | Vector::SynAck => {
-                scores.push(crate::detector::answers::window(count, &usual.packets, seen.asked));
+                scores.push(answers::window(count, &usual.packets, seen.asked));
             }
             _ => {}
         }
-        let packets = samples.iter().map(|sampled| sampled.packet).collect::<Vec<_>>();
+        let mut packets = samples.iter().map(|sampled| sampled.packet).collect::<Vec<_>>();
+        if packets.len() < LEAST {
+            // A slow attack has a shape only together with what it sent just before.
+            packets.extend(usual.suspects().map(|sampled| sampled.packet));
+        }
         scores.extend(usual.shapes.window(&packets));
         scores.extend(self.dormant.as_ref().and_then(|dormant| dormant.recognise(samples, count as f64)));
         fuse(scores)

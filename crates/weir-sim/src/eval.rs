@@ -7,6 +7,7 @@
 
 mod background;
 mod manifest;
+mod seed_like;
 mod trial;
 
 use std::path::Path;
@@ -61,6 +62,19 @@ pub struct Outcome {
     pub benign_dropped: u64,
     /// What was found.
     pub incidents: Vec<Found>,
+    /// What filters by source would have dropped.
+    pub seed_like: Vec<BySource>,
+}
+
+/// What a filter that knows sources only would have dropped ([`seed_like`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BySource {
+    /// Packets per second of one source for which it is blocked.
+    pub threshold: u64,
+    /// Attack packets.
+    pub attack_dropped: u64,
+    /// Customers' packets.
+    pub benign_dropped: u64,
 }
 
 /// A part of a number; nothing of nothing.

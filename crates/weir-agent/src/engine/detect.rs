@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
 use weir_abi::target::{NODE, OWNER};
-use weir_abi::{Addr, Sample};
+use weir_abi::{Addr, Counter, Sample};
 use weir_api::local::{IncidentRow, SignatureRow, SourceShare, SourcesRow};
 use weir_api::spec::Moment;
 use weir_core::features;
 use weir_core::matching::vector;
 use weir_detect::engine::{Engine as Judge, Event, Row, Settings};
+use weir_detect::incident::State;
 use weir_detect::lay::Layer;
 use weir_detect::record::{Incident, Incidents};
 use weir_detect::signature::Use;
@@ -39,6 +40,8 @@ pub(super) struct Detection {
     /// When the last window ended.
     last: Option<Instant>,
     rows: Vec<Row>,
+    /// What each rule's slots had counted before it was there.
+    matched_before: BTreeMap<u32, u64>,
     /// When each incident was noticed, and when its rules were in the kernel.
     times: BTreeMap<u64, (SystemTime, Option<SystemTime>)>,
 }
@@ -53,6 +56,7 @@ impl Detection {
             start: now,
             last: None,
             rows: Vec::new(),
+            matched_before: BTreeMap::new(),
             times: BTreeMap::new(),
         }
     }
@@ -161,6 +165,12 @@ impl Engine {
             let rule = rules.get(*at).map(|rule| rule.matches.to_string());
             tracing::warn!(%error, rule, "a rule of an incident is not in force");
         }
+        let counters = self.datapath.rule_counters()?;
+        let before = &mut self.detection.matched_before;
+        before.retain(|id, _| rules.iter().any(|rule| rule.id == *id));
+        for (rule, slots) in rules.iter().zip(&over.slots) {
+            before.entry(rule.id).or_insert_with(|| matched(&counters, *slots));
+        }
         if !over.diff.steps.is_empty() {
             self.datapath.patch(over.diff)?;
         }
@@ -172,9 +182,9 @@ impl Engine {
         if self.detection.incidents.is_empty() {
             return Ok(());
         }
-        let matched = self.datapath.rule_counters()?;
+        let counters = self.datapath.rule_counters()?;
         let image = self.datapath.image();
-        let row = |incident: &Incident| self.detection.row(incident, image, &matched);
+        let row = |incident: &Incident| self.detection.row(incident, image, &counters);
         let mut rows = self.detection.incidents.iter().map(row).collect::<Vec<_>>();
         rows.reverse();
         self.view.set_incidents(rows);
@@ -183,21 +193,27 @@ impl Engine {
 }
 
 impl Detection {
-    fn row(&self, incident: &Incident, image: &TableImage, matched: &[(u32, weir_abi::Counter)]) -> IncidentRow {
+    fn row(&self, incident: &Incident, image: &TableImage, counters: &[(u32, Counter)]) -> IncidentRow {
         let end_of = |window: u64| Moment::from_system(self.time(window));
         let (detected, mitigated) =
             self.times.get(&incident.id).copied().unwrap_or((self.time(incident.detected), None));
         let signatures = incident.signature.rules.iter().map(|signed| {
-            let is = |rule: &&overlay::TargetRule| rule.matches == signed.matches && rule.targets == [incident.target];
-            let id = self.layer.laid().iter().find(is).map(|rule| rule.id);
+            let is =
+                |rule: &&overlay::TargetRule| rule.matches == signed.matches && rule.targets.contains(&incident.target);
+            let open = incident.state != State::Ended;
+            let id = self.layer.laid().iter().find(is).map(|rule| rule.id).filter(|_| open);
             let slots = image.rules.owner.iter().enumerate().filter(|(_, owner)| Some(**owner) == id);
-            let packets = slots.filter_map(|(slot, _)| matched.get(slot).map(|(_, counter)| counter.packets));
+            let slots = slots.fold(0, |bits, (slot, _)| bits | 1u64 << slot);
+            let packets = |id| {
+                let before = self.matched_before.get(&id).copied().unwrap_or(0);
+                matched(counters, slots).saturating_sub(before)
+            };
             SignatureRow {
                 rule: signed.matches.to_string(),
                 coverage: signed.coverage,
                 collateral: signed.collateral,
                 action: if signed.may == Use::Drop { "drop".to_owned() } else { "count".to_owned() },
-                matched_packets: id.map(|_| packets.sum()),
+                matched_packets: id.map(packets),
             }
         });
         let share = |(source, share): &(Addr, f64)| SourceShare { source: ip_from(*source).to_string(), share: *share };
@@ -224,6 +240,12 @@ impl Detection {
             },
         }
     }
+}
+
+/// Packets that slots matched, ever.
+fn matched(counters: &[(u32, Counter)], slots: u64) -> u64 {
+    let of = counters.iter().filter(|(slot, _)| slots.checked_shr(*slot).unwrap_or(0) & 1 != 0);
+    of.map(|(_, counter)| counter.packets).sum()
 }
 
 /// A line in the log for what happened.

@@ -37,7 +37,9 @@ fn work(mut engine: Engine, commands: &mpsc::Receiver<Command>) {
         let now = Now::read();
         if now.steady >= next {
             engine.tick(now);
-            next = now.steady + POLL;
+            // As long a rest as it was work: a thread with a priority must not take a whole core, however much there is to do.
+            let took = now.steady.elapsed();
+            next = Instant::now() + POLL.saturating_sub(took).max(took);
         }
     }
 }

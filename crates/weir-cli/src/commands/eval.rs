@@ -44,6 +44,20 @@ struct How {
     attack_packets: u64,
     benign_packets: u64,
     incidents: Vec<IncidentRow>,
+    /// What filters that count each source by itself would have dropped.
+    seed_like: Vec<BySourceRow>,
+}
+
+#[derive(Serialize)]
+struct BySourceRow {
+    threshold_pps: u64,
+    attack_drop_ratio: Option<f64>,
+    benign_drop_ratio: Option<f64>,
+}
+
+/// A part of a number; nothing of nothing.
+fn ratio(part: u64, of: u64) -> Option<f64> {
+    (of > 0).then(|| rounded(part as f64 / of as f64))
 }
 
 /// Attacks of one kind: means over their captures.
@@ -74,6 +88,11 @@ fn rounded(x: f64) -> f64 {
 
 impl From<&eval::Outcome> for How {
     fn from(o: &eval::Outcome) -> Self {
+        let seed_like = o.seed_like.iter().map(|by| BySourceRow {
+            threshold_pps: by.threshold,
+            attack_drop_ratio: ratio(by.attack_dropped, o.attack_packets),
+            benign_drop_ratio: ratio(by.benign_dropped, o.benign_packets),
+        });
         Self {
             detected: o.detected,
             time_to_detect_s: o.time_to_detect_s.map(rounded),
@@ -84,11 +103,15 @@ impl From<&eval::Outcome> for How {
             attack_packets: o.attack_packets,
             benign_packets: o.benign_packets,
             incidents: o.incidents.iter().map(IncidentRow::from).collect(),
+            seed_like: seed_like.collect(),
         }
     }
 }
 
-/// Judges the corpus. Dropped packets of benign captures, and attacks that nobody noticed, are findings.
+/// Share of customers' packets beside an attack that may be dropped.
+const MAY_BE_LOST: f64 = 0.001;
+
+/// Judges the corpus. Harm to customers is a finding: an incident that acts on a benign capture, or drops beside an attack.
 pub fn eval(out: Out, args: &EvalArgs) -> anyhow::Result<Outcome> {
     let entries = eval::entries(&args.manifest)?;
     let judge = Judge::new(&entries, Default::default())?;
@@ -102,7 +125,9 @@ pub fn eval(out: Out, args: &EvalArgs) -> anyhow::Result<Outcome> {
     }
     let answer = answer(&judged);
     write(out, &answer)?;
-    let harmed = answer.benign.dropped > 0 || answer.benign.incidents_acting > 0;
+    let beside = answer.files.iter().filter(|row| row.label == Label::Attack.label());
+    let lost = beside.filter_map(|row| row.how.benign_drop_ratio).fold(0.0, f64::max);
+    let harmed = answer.benign.incidents_acting > 0 || lost > MAY_BE_LOST;
     Ok(if harmed { Outcome::Finding } else { Outcome::Fine })
 }
 
@@ -168,10 +193,19 @@ fn write(out: Out, answer: &Answer) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The best that a filter by source can do without harm: what it drops of the attack, and of customers where it does.
+fn by_source(how: &How) -> String {
+    let share = |row: &BySourceRow| row.attack_drop_ratio.unwrap_or(0.0);
+    let harmless = how.seed_like.iter().filter(|row| row.benign_drop_ratio.unwrap_or(0.0) <= 0.001);
+    let best = harmless.map(share).reduce(f64::max);
+    best.map_or_else(|| "-".to_owned(), |best| format!("{:.2} %", 100.0 * best))
+}
+
 fn table(w: &mut impl Write, out: Out, answer: &Answer) -> io::Result<()> {
     let percent = |share: Option<f64>| share.map_or_else(|| "-".to_owned(), |share| format!("{:.2} %", 100.0 * share));
     let seconds = |s: Option<f64>| s.map_or_else(|| "-".to_owned(), |s| format!("{s:.2} s"));
-    let headers = ["ATTACK", "NOTICED>", "RULES>", "DROPPED>", "AFTER RULES>", "CUSTOMERS DROPPED>", "ALONE>"];
+    let headers =
+        ["ATTACK", "NOTICED>", "RULES>", "DROPPED>", "AFTER RULES>", "CUSTOMERS DROPPED>", "ALONE>", "BY SOURCE>"];
     let mut table = Table::new(headers, out.colour);
     for row in answer.files.iter().filter(|row| row.label == Label::Attack.label()) {
         let alone = match &row.alone {
@@ -187,6 +221,7 @@ fn table(w: &mut impl Write, out: Out, answer: &Answer) -> io::Result<()> {
             percent(row.how.attack_drop_ratio_after_mitigation).into(),
             percent(row.how.benign_drop_ratio).into(),
             alone.into(),
+            by_source(&row.how).into(),
         ]);
     }
     table.write(w)?;

@@ -7,7 +7,7 @@ use super::{CAP, Family, Score};
 use crate::shape::Shape;
 
 /// Samples below which a window's shape is chance.
-const LEAST: usize = 24;
+pub const LEAST: usize = 24;
 /// Weight of a window in the learned shape and in the usual distance.
 const WEIGHT: f64 = 1.0 / 600.0;
 /// Windows from which on there is a shape to compare with.

@@ -76,6 +76,11 @@ impl Usual {
         self.held.iter().rev().take_while(|held| held.elevated).count() as u64
     }
 
+    /// Samples of the last windows that may have been the beginning.
+    pub fn suspects(&self) -> impl Iterator<Item = &Sampled> {
+        self.held.iter().filter(|held| held.elevated).flat_map(|held| &held.samples)
+    }
+
     /// Samples of the last windows that may have been the beginning; nothing of them is learned any more.
     pub fn recent_suspects(&mut self) -> Vec<Sampled> {
         self.held.drain(..).filter(|held| held.elevated).flat_map(|held| held.samples).collect()

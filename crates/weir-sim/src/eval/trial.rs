@@ -11,7 +11,8 @@ use weir_wire::{Bytes, Parsed, packet};
 
 use super::background::{Background, Held};
 use super::manifest::{Entry, Label};
-use super::{EvalError, Outcome};
+use super::seed_like::{SeedLike, THRESHOLDS};
+use super::{BySource, EvalError, Outcome};
 use crate::detect::Detecting;
 use crate::env::{SimEnv, Sizes};
 use crate::link::ethernet;
@@ -145,6 +146,7 @@ struct Node {
     env: SimEnv,
     detecting: Detecting,
     outcome: Outcome,
+    by_source: Vec<(SeedLike, BySource)>,
     /// The window at which judging began.
     since: u64,
 }
@@ -162,12 +164,17 @@ impl Node {
             Sizes { targets: DESTINATIONS as u32 + 2, source_lines: 64, fragment_slots: 1024, ..Sizes::default() };
         let env = SimEnv::new(compiled.image, &sizes)?;
         let detecting = Detecting::new(&env, settings);
-        Ok(Self { env, detecting, outcome: Outcome::default(), since: 0 })
+        let by_source =
+            THRESHOLDS.map(|threshold| (SeedLike::new(threshold), BySource { threshold, ..BySource::default() }));
+        Ok(Self { env, detecting, outcome: Outcome::default(), by_source: by_source.to_vec(), since: 0 })
     }
 
     /// What comes now counts.
     fn begin(&mut self) {
         self.outcome = Outcome::default();
+        self.by_source
+            .iter_mut()
+            .for_each(|(_, count)| *count = BySource { threshold: count.threshold, ..BySource::default() });
         self.since = self.detecting.window();
     }
 
@@ -182,6 +189,10 @@ impl Node {
         let laid = self.detecting.is_acting();
         let outcome = self.detecting.frame(&mut self.env, time_ns, frame);
         let dropped = u64::from(outcome.drop);
+        let attacks = side == Side::Attack && outcome.target != weir_abi::target::NODE;
+        if attacks || side == Side::Customers {
+            self.by_source(time_ns, frame, attacks);
+        }
         let count = &mut self.outcome;
         match side {
             Side::Customers => {
@@ -199,6 +210,15 @@ impl Node {
         }
     }
 
+    fn by_source(&mut self, time_ns: u64, frame: &Bytes, attacks: bool) {
+        let Parsed::Packet(p) = packet::parse(frame) else { return };
+        let source = weir_abi::Addr { hi: p.ip.src.0, lo: p.ip.src.1 };
+        for (filter, count) in &mut self.by_source {
+            let dropped = u64::from(filter.drops(time_ns, source));
+            *if attacks { &mut count.attack_dropped } else { &mut count.benign_dropped } += dropped;
+        }
+    }
+
     /// What came of an attack that began at a time after [`Self::begin`].
     fn outcome(mut self, onset_ns: u64) -> Outcome {
         self.detecting.flush(&mut self.env);
@@ -211,6 +231,7 @@ impl Node {
         outcome.time_to_mitigate_s = soonest(&mut attacks().filter_map(|found| found.mitigated_s));
         outcome.detected = outcome.time_to_detect_s.is_some();
         outcome.incidents = incidents;
+        outcome.seed_like = self.by_source.iter().map(|(_, count)| *count).collect();
         outcome
     }
 }
