@@ -115,6 +115,9 @@ fn a_flood_is_met_with_rules_that_outlive_a_new_policy_and_go_after_it() {
         row.sources.spoofed && row.mitigated.is_some() && row.evidence[0].contains("without TCP options"),
         "{row:?}"
     );
+    let told = "weir_incidents{target=\"host\",vector=\"SYN flood\",label=\"ATTACK\",state=\"Mitigating\"} 1.0";
+    let metrics = weir_agent::metrics::text(&world.engine.view()).unwrap();
+    assert!(metrics.lines().any(|line| line == told), "{metrics}");
     let (enforced, of_target) = world.rules();
     assert!(enforced > 0 && of_target.count_ones() == enforced);
 

@@ -189,7 +189,15 @@ impl Watch {
             let mut open = Open::new(id, label, above);
             if label == Label::Attack {
                 open.collect(self.usual.recent_suspects(), settings);
-                open.wake(self.dormant.take());
+                // Only for the attack that they were written against.
+                if self
+                    .dormant
+                    .as_ref()
+                    .and_then(|dormant| dormant.recognise(&samples, count as f64))
+                    .is_some_and(|s| s.alarm)
+                {
+                    open.wake(self.dormant.take());
+                }
             }
             self.open = Some(open);
             steps.push(Step::Began { label, verdict, rates, early });

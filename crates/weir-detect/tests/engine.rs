@@ -107,6 +107,21 @@ fn a_pulse_wave_meets_its_rules_again_in_the_first_window_of_each_pulse() {
 }
 
 #[test]
+fn rules_that_sleep_are_left_asleep_by_another_attack() {
+    let mut traffic = Traffic::new();
+    let _ = traffic.windows(700, |traffic| traffic.customers(20));
+    let _ = traffic.windows(30, |traffic| traffic.flood(2000));
+    let _ = traffic.windows(1000, |traffic| traffic.customers(20));
+    assert_eq!(traffic.engine.signatures().count(), 0);
+    let other = traffic.windows(10, |traffic| traffic.other_flood(2000));
+    let Some(Step::Signed { signature, .. }) = other.iter().map(|e| &e.step).find(|s| matches!(s, Step::Signed { .. }))
+    else {
+        panic!("{other:?}")
+    };
+    assert!((0..1000).all(|i| signature.drops(&common::other_syn(i).packet) && !signature.drops(&flood_syn(i).packet)));
+}
+
+#[test]
 fn an_attack_that_changes_gets_new_rules() {
     let mut traffic = Traffic::new();
     let _ = traffic.windows(700, |traffic| traffic.customers(20));
