@@ -146,3 +146,27 @@ fn what_piled_up_while_the_agent_was_busy_is_no_flood() {
     world.windows(1, 300);
     assert_eq!(world.incidents().len(), 1);
 }
+
+#[test]
+fn rules_that_the_kernel_refused_are_tried_again() {
+    let mut world = World::new();
+    world.windows(10, 0);
+    world.kernel.state().refuse = Some("no room".to_owned());
+    world.windows(1, 5000);
+    assert_eq!((world.rules().0, world.incidents()[0].mitigated), (0, None));
+    world.kernel.state().refuse = None;
+    world.windows(1, 5000);
+    assert!(world.rules().0 > 0);
+}
+
+#[test]
+fn an_incident_ends_with_its_target() {
+    let mut world = World::new();
+    world.windows(10, 0);
+    world.windows(1, 5000);
+    let files = world.dir.path().join("policy");
+    fs::write(files.join("host.yaml"), "").unwrap();
+    world.engine.reload(load(&files), at(world.start, world.windows));
+    world.windows(10, 0);
+    assert_eq!(world.incidents()[0].state, "Ended");
+}

@@ -146,6 +146,15 @@ impl Incidents {
         }
     }
 
+    /// A target is gone, and with it what went on about it.
+    pub fn gone(&mut self, target: u32, window: u64) {
+        let open = |incident: &&mut Incident| incident.target == target && incident.state != State::Ended;
+        for incident in self.0.values_mut().filter(open) {
+            incident.state = State::Ended;
+            incident.ended = Some(window);
+        }
+    }
+
     /// Forgets the oldest that are over, until so many are left.
     pub fn keep(&mut self, most: usize) {
         let over = self.0.values().filter(|incident| incident.state == State::Ended).map(|incident| incident.id);

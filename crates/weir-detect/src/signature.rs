@@ -15,6 +15,7 @@ mod sample;
 
 use weir_policy::rules::{Match, MatchVector, Term};
 
+use crate::bound::share_upper;
 pub use cover::synthesize;
 
 /// How signatures are made.
@@ -126,7 +127,7 @@ impl Signature {
         self.rules.iter().any(|rule| rule.may == Use::Drop && rule.matches.holds(packet))
     }
 
-    /// The rules of both, these first, at most so many. What they cover and harm together is at most the sum.
+    /// The rules of both, these first, at most so many. What they harm together is at most the sum; [`Self::harm`] measures it.
     #[must_use]
     pub fn and(mut self, other: Self, most: usize) -> Self {
         let new = other.rules.into_iter().filter(|rule| self.rules.iter().all(|mine| mine.matches != rule.matches));
@@ -137,5 +138,13 @@ impl Signature {
         self.coverage = other.coverage;
         self.collateral = self.rules.iter().map(|rule| rule.collateral).sum::<f64>().min(1.0);
         self
+    }
+
+    /// Share of benign packets that the rules which may drop match together at most, by the bound.
+    pub fn harm(&self, benign: &[MatchVector]) -> f64 {
+        let hits = benign.iter().filter(|packet| self.drops(packet)).count();
+        let told = |rule: &Signed| rule.matches.terms.iter().fold(0, |all, term| all | prior::told(term));
+        let dropping = self.rules.iter().filter(|rule| rule.may == Use::Drop);
+        prior::bounded(dropping.fold(u8::MAX, |all, rule| all & told(rule)), hits, share_upper(hits, benign.len()))
     }
 }

@@ -98,7 +98,6 @@ pub struct Watch {
     usual: Usual,
     entry: Entry,
     crowded: Entry,
-    suspicious: bool,
     /// Samples of the window that runs.
     now: Even<Sampled>,
     open: Option<Open>,
@@ -112,7 +111,6 @@ impl Watch {
             usual: Usual::default(),
             entry: Entry::default(),
             crowded: Entry::default(),
-            suspicious: false,
             now: Even::new(samples),
             open: None,
             dormant: None,
@@ -151,17 +149,11 @@ impl Watch {
         self.open.as_ref().filter(|open| open.life.state != State::Ended)?.signature.as_ref()
     }
 
-    /// Packets per window that are usual.
-    pub fn usual(&self) -> (f64, f64) {
-        (self.usual.packets.mean(), self.usual.packets.deviation())
-    }
-
     /// Ends a window.
     pub fn window(&mut self, seen: Seen<'_>, benign: &mut Reservoir, settings: &Settings) -> Vec<Step> {
         let count = seen.window.packets(seen.vector);
         self.bury();
         if count == 0 && self.open.is_none() && self.usual.is_quiet() && self.now.is_empty() {
-            self.suspicious = false;
             self.usual.packets.learn(0.0);
             return Vec::new();
         }
@@ -170,7 +162,7 @@ impl Watch {
         let volume = verdict.families.contains(&Family::Volume);
         let crowded = self.crowded.takes(volume, false);
         let sure = self.entry.window(&verdict);
-        self.suspicious = !verdict.families.is_empty() || verdict.confidence >= level::SUSPECT;
+        let suspicious = !verdict.families.is_empty() || verdict.confidence >= level::SUSPECT;
         let above = (count as f64 - self.usual.packets.mean()).max(0.0);
         let mut steps = Vec::new();
 
@@ -215,7 +207,7 @@ impl Watch {
             }
             // A crowd's level becomes the usual one within minutes; what it looks like is not learned before it is over.
             Some(_) => self.usual.crowd(count, samples),
-            None if self.suspicious => self.usual.hold(count, samples),
+            None if suspicious => self.usual.hold(count, samples),
             None => self.usual.learn(count, samples, benign),
         }
         steps

@@ -40,6 +40,8 @@ pub(super) struct Detection {
     /// When the last window ended.
     last: Option<Instant>,
     rows: Vec<Row>,
+    /// The kernel refused the rules of the last window.
+    behind: bool,
     /// What each rule's slots had counted before it was there.
     matched_before: BTreeMap<u32, u64>,
     /// When each incident was noticed, and when its rules were in the kernel.
@@ -56,6 +58,7 @@ impl Detection {
             start: now,
             last: None,
             rows: Vec::new(),
+            behind: false,
             matched_before: BTreeMap::new(),
             times: BTreeMap::new(),
         }
@@ -78,10 +81,12 @@ impl Detection {
     }
 
     /// The rules of incidents over a policy that was compiled anew. `before`: what its targets' numbers stood for.
-    pub fn over(&mut self, image: &mut TableImage, before: &[String]) {
+    pub fn over(&mut self, image: &mut TableImage, before: &[String], now: Now) {
+        let window = self.number(now);
         for (id, name) in (0u32..).zip(before) {
             if !name.is_empty() && image.names.target(id) != Some(name.as_str()) {
                 self.judge.forget(id);
+                self.incidents.gone(id, window);
             }
         }
         let rules = self.layer.rules(&self.judge);
@@ -114,11 +119,12 @@ impl Engine {
         let lasted = since.map_or(1, |since| (since.as_millis() + POLL.as_millis() / 2) / POLL.as_millis()) as u64;
         let (number, began) = (detection.number(now), Instant::now());
         let events = detection.judge.windows(number, lasted, &detection.rows);
-        if events.is_empty() {
+        if events.is_empty() && !detection.behind {
             return Ok(());
         }
         let changed = events.iter().any(|e| matches!(e.step, Step::Signed { .. } | Step::Now(_)));
-        let laid = if changed { self.lay() } else { Ok(()) };
+        let laid = if changed || self.detection.behind { self.lay() } else { Ok(()) };
+        self.detection.behind = laid.is_err();
         let wall = now.wall + began.elapsed();
         for event in events {
             tell(&event, self.datapath.image());

@@ -176,7 +176,8 @@ impl Engine {
             // Who wrote the policy has seen these with line and column, but for endpoints that overlap only in part.
             tracing::debug!(%warning, "tables");
         }
-        self.detection.over(&mut image, &in_force.names.targets);
+        let now = Now { wall: clock.now, steady: Instant::now() };
+        self.detection.over(&mut image, &in_force.names.targets, now);
         let report = self.datapath.apply(&image)?;
         self.exact_until = exact_until;
         self.changes = report.changes;

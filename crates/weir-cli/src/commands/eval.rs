@@ -7,7 +7,7 @@ use serde::Serialize;
 use weir_sim::detect::Found;
 use weir_sim::eval::{self, Entry, Judge, Judged, Label};
 
-use super::incident_row::IncidentRow;
+use super::incident_row::{IncidentRow, rounded};
 use crate::Outcome;
 use crate::cli::{EvalArgs, Format};
 use crate::out::table::Table;
@@ -79,11 +79,6 @@ struct BenignRow {
     dropped: u64,
     incidents: u64,
     incidents_acting: u64,
-}
-
-/// Six digits.
-fn rounded(x: f64) -> f64 {
-    (x * 1e6).round() / 1e6
 }
 
 impl From<&eval::Outcome> for How {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use weir_sim::detect::Found;
 
-use crate::out::{Out, units};
+use crate::out::units;
 
 /// An incident; times are seconds from the capture's beginning.
 #[derive(Serialize)]
@@ -49,7 +49,7 @@ struct SourceRow {
 }
 
 /// Enough digits for a person and for comparing two runs.
-fn rounded(x: f64) -> f64 {
+pub fn rounded(x: f64) -> f64 {
     (x * 1e6).round() / 1e6
 }
 
@@ -88,7 +88,7 @@ impl From<&Found> for IncidentRow {
 }
 
 /// The incidents of a capture, for a person.
-pub fn table(w: &mut impl Write, _out: Out, incidents: &[IncidentRow]) -> io::Result<()> {
+pub fn table(w: &mut impl Write, incidents: &[IncidentRow]) -> io::Result<()> {
     for i in incidents {
         let acted = match i.mitigated_s {
             Some(s) => format!("rules after {s:.1} s"),

@@ -139,5 +139,5 @@ fn table(w: &mut impl Write, out: Out, r: &Replayed) -> io::Result<()> {
         table.row([format!("  {reason}").into(), units::count(n).into(), share.into()]);
     }
     table.write(w)?;
-    incident_row::table(w, out, &r.incidents)
+    incident_row::table(w, &r.incidents)
 }

@@ -127,8 +127,13 @@ impl Open {
         if !signature.accepted {
             return (self.attempts == 1).then_some(Step::Unsigned { coverage: signature.coverage });
         }
-        if let Some(before) = self.signature.take() {
-            signature = before.and(signature, settings.signature.rules);
+        if let Some(before) = &self.signature {
+            signature = before.clone().and(signature, settings.signature.rules);
+            signature.collateral = signature.harm(benign);
+            // Old and new rules may be harmless apart and not together: the old ones stay alone.
+            if signature.collateral > settings.signature.drop_below {
+                return None;
+            }
         }
         self.life.answered();
         self.escaped = 0;
