@@ -55,8 +55,16 @@ pub struct Config {
     pub fragment_timeout: u32,
     /// CPUs in the counter arrays.
     pub cpus: u32,
+    /// Lines of known flows minus one (a power of two).
+    pub flow_mask: u32,
+    /// Pending handshakes minus one (a power of two).
+    pub pending_mask: u32,
+    /// Not zero: what the host sends is seen as well, so that connections are known.
+    pub connections: u32,
+    /// Always zero.
+    pub pad: u32,
     /// Room to the end of the second line.
-    pub reserved: [u64; 6],
+    pub reserved: [u64; 4],
 }
 
 const _: () = assert!(size_of::<Config>() == 128);

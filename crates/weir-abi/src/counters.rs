@@ -21,7 +21,7 @@ pub struct Counter {
 
 const _: () = assert!(size_of::<Counter>() == 16);
 
-/// Facts that are counted and never judged here: the detectors' raw material. Each packet raises exactly one slot
+/// Facts that are counted and never judged here: the detectors' raw material. Each packet raises exactly one slot below [`FACTS`]
 /// ([`feature_slot`]); a feature is a sum of slots, so that counting costs one increment whatever the number of facts.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,22 @@ pub enum Feature {
     Small = 13,
     /// Other IP protocols, and later fragments.
     OtherProtocol = 14,
+    /// Packets that the target sent.
+    Sent = 15,
+    /// SYN-ACKs among them.
+    SynAckSent = 16,
+    /// RSTs among them.
+    RstSent = 17,
+    /// Questions among them: SYNs, and UDP to a port that reflection attacks use.
+    Asked = 18,
+    /// Handshakes that a client completed.
+    Completed = 19,
+    /// TCP packets that came in a known flow.
+    KnownFlow = 20,
+    /// TCP packets, no SYNs, that came in none.
+    UnknownFlow = 21,
+    /// UDP from a port that reflection attacks use that answers a question.
+    Answered = 22,
 }
 
 /// Kinds of packets in the slots behind the SYN ones.
@@ -102,9 +118,32 @@ pub const fn feature_slot(kind: u8, small: bool, fragment: bool) -> u8 {
     16 + (kind & 7) * 4 + small as u8 + 2 * fragment as u8
 }
 
+/// Slots from here on are facts beside the packets that came: a packet may raise one of these as well as its own.
+pub const FACTS: u8 = 48;
+
+/// Slots of facts about connections: what the host sent, and what came of it.
+pub mod fact {
+    /// Packets that the target sent.
+    pub const SENT: u8 = super::FACTS;
+    /// SYN-ACKs among them.
+    pub const SYN_ACK_SENT: u8 = super::FACTS + 1;
+    /// RSTs among them.
+    pub const RST_SENT: u8 = super::FACTS + 2;
+    /// Questions among them: SYNs, and UDP to a port that reflection attacks use.
+    pub const ASKED: u8 = super::FACTS + 3;
+    /// Handshakes that a client completed.
+    pub const COMPLETED: u8 = super::FACTS + 4;
+    /// TCP packets that came in a known flow.
+    pub const KNOWN: u8 = super::FACTS + 5;
+    /// TCP packets, no SYNs, that came in none.
+    pub const UNKNOWN: u8 = super::FACTS + 6;
+    /// UDP from a port that reflection attacks use that answers a question.
+    pub const ANSWERED: u8 = super::FACTS + 7;
+}
+
 impl Feature {
     /// Every feature, in the order of their numbers.
-    pub const ALL: [Feature; 15] = [
+    pub const ALL: [Feature; 23] = [
         Feature::Syn,
         Feature::SynNoOptions,
         Feature::SynWithData,
@@ -120,7 +159,22 @@ impl Feature {
         Feature::Fragment,
         Feature::Small,
         Feature::OtherProtocol,
+        Feature::Sent,
+        Feature::SynAckSent,
+        Feature::RstSent,
+        Feature::Asked,
+        Feature::Completed,
+        Feature::KnownFlow,
+        Feature::UnknownFlow,
+        Feature::Answered,
     ];
+
+    /// The slot of a fact about connections; none for a feature of packets that came.
+    pub const fn fact(self) -> Option<u8> {
+        let number = self as u8;
+        let first = Feature::Sent as u8;
+        if number >= first { Some(FACTS + number - first) } else { None }
+    }
 
     /// The feature's count from a target's slots.
     pub fn sum(self, row: &[u64; FEATURE_SLOTS]) -> u64 {
@@ -136,6 +190,12 @@ impl Feature {
     /// Whether packets of this slot have the feature.
     pub const fn has(self, slot: u8) -> bool {
         let syn = slot < 16;
+        if let Some(fact) = self.fact() {
+            return slot == fact;
+        }
+        if slot >= FACTS {
+            return false;
+        }
         let kind = if syn { 255 } else { (slot - 16) / 4 };
         match self {
             Feature::Syn => syn,
@@ -153,6 +213,7 @@ impl Feature {
             Feature::Fragment => !syn && slot & 2 != 0,
             Feature::Small => !syn && slot & 1 != 0,
             Feature::OtherProtocol => kind == kind::OTHER,
+            _ => false,
         }
     }
 
@@ -174,6 +235,14 @@ impl Feature {
             Feature::Fragment => "fragment",
             Feature::Small => "small",
             Feature::OtherProtocol => "other_protocol",
+            Feature::Sent => "sent",
+            Feature::SynAckSent => "syn_ack_sent",
+            Feature::RstSent => "rst_sent",
+            Feature::Asked => "asked",
+            Feature::Completed => "handshakes_completed",
+            Feature::KnownFlow => "tcp_known_flow",
+            Feature::UnknownFlow => "tcp_unknown_flow",
+            Feature::Answered => "answered",
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod addr;
 pub mod cell;
 pub mod config;
 pub mod counters;
+pub mod flow;
 pub mod fragment;
 pub mod limit;
 pub mod maps;
@@ -23,6 +24,7 @@ pub use addr::Addr;
 pub use cell::{Cell32, Cell64};
 pub use config::Config;
 pub use counters::{Counter, FEATURE_SLOTS, Feature, REASON_SLOTS};
+pub use flow::FlowLine;
 pub use fragment::FragmentSlot;
 pub use limit::{Limit, SourceLine, TargetCells};
 pub use policy::TargetPolicy;
@@ -33,4 +35,4 @@ pub use sample::{Sample, Verdict};
 pub use target::TargetKey;
 
 /// Version of every layout in this crate. Pinned maps of another version are not adopted.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;

@@ -55,8 +55,7 @@ impl Limits {
     }
 }
 
-/// Cells of one hash line. The packet cells fill the first cache line together with the room for fingerprints of what proved
-/// itself; SYN and byte cells are in the neighbouring line, touched only by packets that need them, and once in an epoch.
+/// Cells of one hash line. The packet cells fill the first cache line; SYN and byte cells are in the neighbouring line, touched only by packets that need them, and once in an epoch.
 #[repr(C, align(128))]
 #[derive(Debug)]
 pub struct SourceLine {
@@ -65,8 +64,8 @@ pub struct SourceLine {
     /// The epoch (tick >> [`EPOCH_SHIFT`]) in which the line was last tidied: its cells that lie in the past were set to the time
     /// then. Without it a cell left over from a whole wrap ago would look as if it were ahead.
     pub epoch: Cell32,
-    /// Fingerprints of verified sources and known flows; nothing unproven may write here.
-    pub known: [Cell32; 7],
+    /// Room to the end of the first cache line.
+    pub reserved: [Cell32; 7],
     /// Two of these eight count a key's new connections.
     pub syns: [Cell32; 8],
     /// Two of these eight count a key's bytes.
@@ -75,7 +74,7 @@ pub struct SourceLine {
 
 const _: () = assert!(size_of::<SourceLine>() == 128);
 
-/// A target's own cells: packets, bytes, new connections, unmatched fragments.
+/// A target's own cells: packets, bytes, new connections, unmatched fragments, strangers.
 #[repr(C, align(64))]
 #[derive(Debug)]
 pub struct TargetCells {
@@ -87,8 +86,10 @@ pub struct TargetCells {
     pub syns: Cell64,
     /// Later fragments whose first fragment was not seen.
     pub fragments: Cell64,
+    /// Packets of no known flow.
+    pub strangers: Cell64,
     /// Room to the end of the line.
-    pub reserved: [Cell64; 4],
+    pub reserved: [Cell64; 3],
 }
 
 const _: () = assert!(size_of::<TargetCells>() == 64);

@@ -26,6 +26,10 @@ pub const SOURCE_PREFIXES: &str = "SOURCE_PREFIXES";
 pub const TARGET_CELLS: &str = "TARGET_CELLS";
 /// [`crate::FragmentSlot`]s.
 pub const FRAGMENTS: &str = "FRAGMENTS";
+/// [`crate::FlowLine`]s.
+pub const FLOWS: &str = "FLOWS";
+/// [`crate::flow::Pending`] handshakes.
+pub const PENDING: &str = "PENDING";
 /// Two copies of [`crate::RuleTables`].
 pub const RULES: &str = "RULES";
 /// [`crate::Counter`]s, see [`crate::counters::counter_index`].
@@ -40,7 +44,7 @@ pub const SAMPLES: &str = "SAMPLES";
 pub const SAMPLE_BUDGETS: &str = "SAMPLE_BUDGETS";
 
 /// Every map that is pinned, in the order of their creation.
-pub const PINNED: [&str; 19] = [
+pub const PINNED: [&str; 21] = [
     CONFIG,
     SLOTS4,
     PARTS4,
@@ -54,6 +58,8 @@ pub const PINNED: [&str; 19] = [
     SOURCE_PREFIXES,
     TARGET_CELLS,
     FRAGMENTS,
+    FLOWS,
+    PENDING,
     RULES,
     COUNTERS,
     FEATURES,
@@ -69,5 +75,7 @@ pub const SCOPED_LENGTHS_BASE: u32 = 1 << 25;
 pub const DEFAULT_TARGETS: u32 = 256;
 /// Default number of source lines (128 bytes each, the hot half is 64).
 pub const DEFAULT_SOURCE_LINES: u32 = 1 << 15;
+/// Default number of lines of known flows: a million flows in 4 MiB, and 2 MiB of pending handshakes.
+pub const DEFAULT_FLOW_LINES: u32 = 1 << 17;
 /// Default number of fragment slots.
 pub const DEFAULT_FRAGMENT_SLOTS: u32 = 1 << 14;

@@ -48,10 +48,12 @@ pub struct TargetPolicy {
     pub target: Limits,
     /// Later fragments whose first fragment was not seen.
     pub fragments: Limit,
+    /// TCP packets of no known flow, SYNs not counted.
+    pub strangers: Limit,
     /// Mixed into the source hash: targets of one policy share a source's cells.
     pub limit_key: u64,
     /// Room to the end of the line.
-    pub reserved: [u64; 5],
+    pub reserved: [u64; 3],
 }
 
 const _: () = assert!(size_of::<TargetPolicy>() == 256);
@@ -71,8 +73,9 @@ impl TargetPolicy {
             prefix: NO,
             target: NO,
             fragments: OFF,
+            strangers: OFF,
             limit_key: 0,
-            reserved: [0; 5],
+            reserved: [0; 3],
         }
     };
 

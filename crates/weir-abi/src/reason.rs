@@ -111,6 +111,8 @@ reasons! {
     63 TargetPackets Drop "target_packets" "the target is over its packet limit";
     64 TargetBytes Drop "target_bytes" "the target is over its byte limit";
     65 TargetSyns Drop "target_connections" "the target is over its limit of new connections";
+    66 KnownFlow Pass "known_flow" "the packet belongs to a connection that the host takes part in, and passed every check that these are under";
+    67 Strangers Drop "strangers" "packets of no known connection are over what the target takes of them";
 }
 
 impl Reason {

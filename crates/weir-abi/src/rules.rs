@@ -81,8 +81,11 @@ pub struct RuleTables {
     pub enforce: u64,
     /// Conjunctions that look at the option layout, which is read only when one of these is live.
     pub needs_layout: u64,
+    /// Conjunctions that also match packets of known flows: those that people wrote. What an attack by strangers taught must
+    /// not touch them.
+    pub known: u64,
     /// Room to the end of the line.
-    pub reserved: [u64; 5],
+    pub reserved: [u64; 4],
     /// Identity of the rule that owns each conjunction, for samples and `explain`.
     pub owner: [u32; SLOTS],
 }

@@ -107,6 +107,8 @@ pub struct Attachment {
     pub reason: String,
     /// Whether the program was there already, from an agent before this one.
     pub adopted: bool,
+    /// Why it is not seen what the host sends there; none: it is.
+    pub blind: Option<String>,
     /// Other programs on the same hook, left alone.
     pub foreign: Vec<String>,
 }

@@ -143,6 +143,7 @@ impl Datapath for Fake {
             hook: Hook::NativeXdp,
             reason: "the driver supports it".into(),
             adopted: false,
+            blind: None,
             foreign: vec!["xdp_lb (id 7)".into()],
         }]
     }

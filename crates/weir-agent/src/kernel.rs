@@ -164,6 +164,7 @@ fn attachment(a: &weir_datapath::Attachment) -> Attachment {
         },
         reason: a.reason.clone(),
         adopted: a.adopted,
+        blind: a.blind.clone(),
         foreign: a.foreign.clone(),
     }
 }

@@ -144,6 +144,7 @@ fn attachment(a: &datapath::Attachment) -> AttachmentRow {
         hook: hook(a.hook),
         reason: a.reason.clone(),
         adopted: a.adopted,
+        blind: a.blind.clone(),
         foreign: a.foreign.clone(),
     }
 }

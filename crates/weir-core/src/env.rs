@@ -1,8 +1,8 @@
 //! The seam between the decision and where it runs: tables, time, counters. Two implementations: kernel maps, host collections.
 
 use weir_abi::{
-    Cell32, Cell64, Config, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine, TargetCells,
-    TargetKey, TargetPolicy,
+    Cell32, Cell64, Config, FlowLine, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine,
+    TargetCells, TargetKey, TargetPolicy,
 };
 
 /// Where a decision runs. Methods take `&self`: cells are shared with other CPUs anyway.
@@ -40,6 +40,10 @@ pub trait Env {
     fn target_cells(&self, target: u32) -> Option<&TargetCells>;
     /// A fragment slot.
     fn fragment(&self, slot: u32) -> Option<&FragmentSlot>;
+    /// A line of known flows.
+    fn flow_line(&self, line: u32) -> Option<&FlowLine>;
+    /// A handshake that waits for its third packet.
+    fn pending(&self, slot: u32) -> Option<&Cell64>;
     /// Adds to a cell so that no CPU's addition is lost.
     fn add32(&self, cell: &Cell32, n: u32);
     /// Adds to a cell so that no CPU's addition is lost.

@@ -6,9 +6,9 @@ use weir_wire::packet::proto;
 use weir_wire::tcp::flag as tcp;
 use weir_wire::{Packet, Transport};
 
-/// The first filter that the packet fails.
+/// The first filter that the packet fails. `asked`: it answers a question of the host.
 #[inline(always)]
-pub fn check(policy: &TargetPolicy, p: &Packet, src: Addr, dst: Addr) -> Option<Reason> {
+pub fn check(policy: &TargetPolicy, p: &Packet, src: Addr, dst: Addr, asked: bool) -> Option<Reason> {
     if policy.has(flag::LAND)
         && src.lo == dst.lo
         && src.hi == dst.hi
@@ -29,7 +29,7 @@ pub fn check(policy: &TargetPolicy, p: &Packet, src: Addr, dst: Addr) -> Option<
             port_zero(policy, p)
         }
         Transport::Udp => {
-            if policy.has(flag::REFLECTION) && is_reflection_port(p.source_port) {
+            if policy.has(flag::REFLECTION) && !asked && is_reflection_port(p.source_port) {
                 return Some(Reason::ReflectionPort);
             }
             // A UDP source port of zero is legal: no answer is wanted (RFC 768).

@@ -1,11 +1,12 @@
 //! The packet decision, one source for the kernel, the simulator and the tests.
 //!
-//! [`process`] takes a frame and an [`Env`] and answers with a verdict. Plain packets take a short way to the same decision
+//! [`process`] takes a frame that came and an [`Env`] and answers with a verdict; [`learn`] takes one that the host sends. Plain packets take a short way to the same decision
 //! ([`decide_plain`]), all others the general one ([`decide`]). The order of the decision is `judge`'s order of calls;
 //! each step is a file. Nothing here allocates, panics, reads a clock or holds state: tables, time and counters are [`Env`]'s.
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod connections;
 pub mod env;
 pub mod features;
 pub mod fragments;
@@ -21,4 +22,4 @@ pub mod targets;
 
 pub use env::Env;
 pub use judge::Decision;
-pub use process::{Outcome, decide, decide_plain, finish, process};
+pub use process::{Outcome, decide, decide_plain, finish, learn, process};

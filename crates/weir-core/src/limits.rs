@@ -228,7 +228,7 @@ const RACING: u64 = 256;
 /// These cells wrap after months. What lies further ahead than the limit can write is left over from before the wrap, or from a
 /// policy that is no longer in force: idle. So is a cell that was never written, however near to it the clock begins at boot.
 #[inline(always)]
-fn charge64<E: Env>(env: &E, cell: &Cell64, cost: u64, window: u64) -> bool {
+pub(crate) fn charge64<E: Env>(env: &E, cell: &Cell64, cost: u64, window: u64) -> bool {
     let now = env.tick() << TARGET_UNIT_SHIFT;
     let held = cell.load();
     let ahead = held.wrapping_sub(now);

@@ -6,10 +6,10 @@ use weir_abi::{Reason, Verdict};
 use weir_wire::ethernet::{self, ethertype};
 use weir_wire::frame::MAX_OFFSET;
 use weir_wire::packet::parse_within;
-use weir_wire::{Frame, Malformed, Parsed, plain, tunnel};
+use weir_wire::{Frame, Malformed, Packet, Parsed, plain, tunnel};
 
-use crate::Env;
 use crate::judge::{Decision, judge};
+use crate::{Env, connections};
 
 /// What becomes of a frame, and whether it is to be sampled.
 #[must_use]
@@ -117,40 +117,63 @@ pub fn decide_plain<F: Frame, E: Env>(frame: &F, env: &E, v6: bool) -> Option<De
 /// The decision for a frame, before it is counted.
 #[inline(always)]
 pub fn decide<F: Frame + Clone, E: Env>(frame: &F, env: &E) -> Decision {
-    let flags = env.config().flags;
     let bytes = frame.len() as u32;
+    match packet_of(frame, env.config().flags) {
+        Ok(p) => {
+            // From here on the verifier walks one path, not one for every way through the parser.
+            let frame = frame.refreshed();
+            judge(&frame, env, &p.blurred(&frame), frame.blur64(bytes as u64) as u32)
+        }
+        Err(reason) => of_fault(env, reason),
+    }
+}
+
+/// Learns from a frame that the host sends: see [`connections`]. Says the target that sent it, 0: none.
+#[inline(always)]
+pub fn learn<F: Frame + Clone, E: Env>(frame: &F, env: &E) -> u32 {
+    let flags = env.config().flags;
+    if env.config().connections == 0 || flags & node_flag::TARGETS == 0 {
+        return NODE;
+    }
+    match packet_of(frame, flags) {
+        Ok(p) => {
+            let frame = frame.refreshed();
+            connections::sent(&frame, env, &p.blurred(&frame))
+        }
+        Err(_) => NODE,
+    }
+}
+
+/// The packet in a frame that is to be judged, the innermost one where tunnels are looked into; or why there is none.
+#[inline(always)]
+fn packet_of<F: Frame + Clone>(frame: &F, flags: u32) -> Result<Packet, Reason> {
     // An inner packet cannot reach beyond the one that carries it, hence `end`.
-    let (mut at, mut v6, mut end) = match network(frame, flags) {
-        Ok((at, v6)) => (frame.blur64(at as u64) as usize & 63, frame.blur(v6 as u8) & 1 != 0, frame.len()),
-        Err(reason) => return of_fault(env, reason),
-    };
+    let (at, v6) = network(frame, flags)?;
+    let (mut at, mut v6) = (frame.blur64(at as u64) as usize & 63, frame.blur(v6 as u8) & 1 != 0);
+    let mut end = frame.len();
     let mut depth = 0;
     loop {
         let p = match parse_within(frame, at, v6, end) {
             Parsed::Packet(p) => p,
-            Parsed::Malformed(m) => return of_fault(env, of_malformed(m)),
-            _ => return of_node(env, Reason::Unreadable),
+            Parsed::Malformed(m) => return Err(of_malformed(m)),
+            _ => return Err(Reason::Unreadable),
         };
-        if flags & node_flag::TUNNELS != 0 {
-            match tunnel::inner(frame, &p) {
-                Ok(Some(inner)) => {
-                    if depth == MAX_TUNNELS {
-                        return of_node(env, Reason::TunnelTooDeep);
-                    }
-                    depth += 1;
-                    // Blurred, as all that follows a branch of the parser: one state for the verifier.
-                    at = frame.blur64(inner.ip as u64) as usize & (2 * MAX_OFFSET + 1);
-                    v6 = frame.blur(inner.v6 as u8) & 1 != 0;
-                    end = frame.blur64(inner.end as u64) as usize;
-                    continue;
-                }
-                Ok(None) => {}
-                Err(m) => return of_fault(env, of_malformed(m)),
-            }
+        if flags & node_flag::TUNNELS == 0 {
+            return Ok(p);
         }
-        // From here on the verifier walks one path, not one for every way through the parser.
-        let frame = frame.refreshed();
-        return judge(&frame, env, &p.blurred(&frame), frame.blur64(bytes as u64) as u32);
+        let inner = match tunnel::inner(frame, &p) {
+            Ok(Some(inner)) => inner,
+            Ok(None) => return Ok(p),
+            Err(m) => return Err(of_malformed(m)),
+        };
+        if depth == MAX_TUNNELS {
+            return Err(Reason::TunnelTooDeep);
+        }
+        depth += 1;
+        // Blurred, as all that follows a branch of the parser: one state for the verifier.
+        at = frame.blur64(inner.ip as u64) as usize & (2 * MAX_OFFSET + 1);
+        v6 = frame.blur(inner.v6 as u8) & 1 != 0;
+        end = frame.blur64(inner.end as u64) as usize;
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod adopt;
 mod chain;
+mod egress;
 mod foreign;
 mod own;
 
@@ -93,12 +94,14 @@ pub struct Attachment {
     pub reason: String,
     /// The link was there, from an agent before this one.
     pub adopted: bool,
+    /// Why it is not seen what the host sends there, so that connections are not known; none: it is seen.
+    pub blind: Option<String>,
     /// Programs of others on this interface, left alone.
     pub foreign: Vec<String>,
 }
 
-/// Attaches the programs to an interface, or takes over the links that are pinned for it. Also says which pin that is.
-pub fn attach(object: &mut Object, links: &Path, interface: &str, generic: bool) -> Result<(Attachment, PathBuf)> {
+/// Attaches the programs to an interface, or takes over the links that are pinned for it. Also says which pins these are.
+pub fn attach(object: &mut Object, links: &Path, interface: &str, generic: bool) -> Result<(Attachment, Vec<PathBuf>)> {
     let ifindex = index_of(interface)?;
     let (hook, reason, adopted) = match adopt::adopt(object, links, interface, ifindex)? {
         Some((hook, reason)) => (hook, reason, true),
@@ -107,10 +110,18 @@ pub fn attach(object: &mut Object, links: &Path, interface: &str, generic: bool)
             (hook, reason, false)
         }
     };
+    let mut pins = vec![pin_path(links, interface, hook)];
+    let blind = match egress::attach(object, links, interface, ifindex)? {
+        Ok(pin) => {
+            pins.push(pin);
+            None
+        }
+        Err(why) => Some(why),
+    };
     let own = own::links(links)?.iter().map(|link| link.info.program).collect::<Vec<_>>();
     let foreign = foreign::on(ifindex, &own);
-    let attachment = Attachment { interface: interface.into(), hook, reason, adopted, foreign };
-    Ok((attachment, pin_path(links, interface, hook)))
+    let attachment = Attachment { interface: interface.into(), hook, reason, adopted, blind, foreign };
+    Ok((attachment, pins))
 }
 
 /// Goes down the ladder of hooks; says which one it came to, and why not a better one.
@@ -201,7 +212,11 @@ fn index_of(interface: &str) -> Result<u32> {
 /// Where the link of an interface is pinned. bpffs refuses dots in names (bpf_lookup in kernel/bpf/inode.c), which VLAN
 /// interfaces have; colons are what no interface has (dev_valid_name in net/core/dev.c).
 fn pin_path(links: &Path, interface: &str, hook: Hook) -> PathBuf {
-    links.join(format!("{}-{}", interface.replace('.', ":"), hook.ending()))
+    pin(links, interface, hook.ending())
+}
+
+fn pin(links: &Path, interface: &str, ending: &str) -> PathBuf {
+    links.join(format!("{}-{ending}", interface.replace('.', ":")))
 }
 
 fn refuse(interface: &str, why: String) -> DatapathError {

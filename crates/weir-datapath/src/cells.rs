@@ -1,6 +1,7 @@
 //! The packet path's own state, for the parity harness and the benches: sketch lines, target cells, fragment slots.
 
-use weir_abi::{FragmentSlot, SourceLine, TargetCells, maps};
+use weir_abi::flow::{PENDING_PER_LINE, Pending};
+use weir_abi::{FlowLine, FragmentSlot, SourceLine, TargetCells, maps};
 
 use crate::error::Result;
 use crate::mapped::Mapped;
@@ -17,6 +18,10 @@ pub struct Cells {
     pub targets: Mapped<TargetCells>,
     /// Fragment slots.
     pub fragments: Mapped<FragmentSlot>,
+    /// Lines of known flows.
+    pub flows: Mapped<FlowLine>,
+    /// Pending handshakes.
+    pub pending: Mapped<Pending>,
 }
 
 impl Cells {
@@ -27,6 +32,8 @@ impl Cells {
             source_prefixes: map(object, maps::SOURCE_PREFIXES, sizes.source_lines)?,
             targets: map(object, maps::TARGET_CELLS, sizes.targets)?,
             fragments: map(object, maps::FRAGMENTS, sizes.fragment_slots)?,
+            flows: map(object, maps::FLOWS, sizes.flow_lines)?,
+            pending: map(object, maps::PENDING, sizes.flow_lines * PENDING_PER_LINE)?,
         })
     }
 }

@@ -84,10 +84,13 @@ impl Datapath {
         let links = self.pins.links();
         let (mut done, mut kept) = (Vec::new(), Vec::new());
         for interface in &self.options.interfaces {
-            let (attachment, pin) = attach::attach(&mut self.object, &links, interface, self.options.generic)?;
+            let (attachment, pins) = attach::attach(&mut self.object, &links, interface, self.options.generic)?;
             done.push(attachment);
-            kept.push(pin);
+            kept.extend(pins);
         }
+        // A connection that leaves where nobody looks would be taken for a stranger's.
+        let sees = done.iter().all(|attachment| attachment.blind.is_none());
+        self.tables.configure(|c| c.connections = sees.into());
         self.attachments = done;
         for link in attach::release_others(&links, &kept)? {
             tracing::info!(link, "detached: its interface is no longer asked for");

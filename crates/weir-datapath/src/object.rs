@@ -7,6 +7,7 @@ use aya::maps::{Map, MapData, RingBuf};
 use aya::programs::{Extension, ProgramError, SchedClassifier, Xdp, loaded_programs};
 use aya::{Ebpf, EbpfLoader};
 use weir_abi::counters::COUNTER_SLOTS;
+use weir_abi::flow::PENDING_PER_LINE;
 use weir_abi::rules::SLOTS;
 use weir_abi::{Config, FEATURE_SLOTS, maps};
 
@@ -22,6 +23,8 @@ pub const CHAINED: &str = "weir_chained";
 /// Name of the tcx program.
 pub const TCX: &str = "weir_tcx";
 
+/// Name of the program that sees what the host sends.
+pub const EGRESS: &str = "weir_egress";
 /// Name of the clock program.
 pub const CLOCK: &str = "weir_clock";
 
@@ -34,6 +37,8 @@ pub struct Sizes {
     pub source_lines: u32,
     /// Fragment slots, a power of two.
     pub fragment_slots: u32,
+    /// Lines of known flows, a power of two.
+    pub flow_lines: u32,
     /// Partly listed /24s that fit.
     pub parts: u32,
     /// Exact prefixes that fit.
@@ -49,6 +54,7 @@ impl Sizes {
             targets: maps::DEFAULT_TARGETS,
             source_lines: maps::DEFAULT_SOURCE_LINES,
             fragment_slots: maps::DEFAULT_FRAGMENT_SLOTS,
+            flow_lines: maps::DEFAULT_FLOW_LINES,
             parts: 1 << 20,
             prefixes: 1 << 21,
             cpus: highest_cpu() + 1,
@@ -63,6 +69,8 @@ impl Sizes {
             maps::TARGET_CELLS => self.targets,
             maps::SOURCES | maps::SOURCE_PREFIXES => self.source_lines,
             maps::FRAGMENTS => self.fragment_slots,
+            maps::FLOWS => self.flow_lines,
+            maps::PENDING => self.flow_lines * PENDING_PER_LINE,
             maps::PARTS4 => self.parts,
             maps::PREFIXES => self.prefixes,
             maps::COUNTERS => per_cpu_and_target * COUNTER_SLOTS as u32,
@@ -78,6 +86,7 @@ impl Sizes {
         config.targets == self.targets
             && config.source_mask == self.source_lines - 1
             && config.fragment_mask == self.fragment_slots - 1
+            && config.flow_mask == self.flow_lines - 1
             && config.cpus == self.cpus
     }
 }
@@ -88,7 +97,7 @@ pub struct Object {
 }
 
 impl Object {
-    /// Loads the maps and both programs. With a directory, maps pinned there are adopted and new ones pinned.
+    /// Loads the maps and the programs. With a directory, maps pinned there are adopted and new ones pinned.
     pub fn load(sizes: &Sizes, pins: Option<&Path>) -> Result<Self> {
         if OBJECT.is_empty() {
             return Err(DatapathError::NoObject);
@@ -104,10 +113,14 @@ impl Object {
         }
         let ebpf = loader.load(OBJECT).map_err(|e| DatapathError::Load { source: Box::new(e) })?;
         let mut object = Self { ebpf };
-        object.xdp()?.load().map_err(|e| DatapathError::Program { name: XDP, source: Box::new(e) })?;
-        object.tcx()?.load().map_err(|e| DatapathError::Program { name: TCX, source: Box::new(e) })?;
-        let clock = object.clock()?;
-        clock.load().map_err(|e| DatapathError::Program { name: CLOCK, source: Box::new(e) })?;
+        let program = object.xdp()?;
+        load(XDP, || program.load())?;
+        let program = object.tcx()?;
+        load(TCX, || program.load())?;
+        let program = object.egress()?;
+        load(EGRESS, || program.load())?;
+        let program = object.clock()?;
+        load(CLOCK, || program.load())?;
         Ok(object)
     }
 
@@ -143,6 +156,12 @@ impl Object {
         program.try_into().map_err(|e| DatapathError::Program { name: TCX, source: Box::new(e) })
     }
 
+    /// The program that sees what the host sends.
+    pub fn egress(&mut self) -> Result<&mut SchedClassifier> {
+        let program = self.ebpf.program_mut(EGRESS).ok_or_else(|| DatapathError::Missing(EGRESS.into()))?;
+        program.try_into().map_err(|e| DatapathError::Program { name: EGRESS, source: Box::new(e) })
+    }
+
     /// A map's file descriptor.
     pub fn map(&self, name: &str) -> Result<BorrowedFd<'_>> {
         let map = self.ebpf.map(name).ok_or_else(|| DatapathError::Missing(format!("map {name}")))?;
@@ -154,6 +173,21 @@ impl Object {
         let map = self.ebpf.take_map(maps::SAMPLES).ok_or_else(|| DatapathError::Missing("ring of samples".into()))?;
         RingBuf::try_from(map).map_err(|e| DatapathError::Missing(format!("ring of samples ({e})")))
     }
+}
+
+/// Times that a program is loaded before the kernel's answer counts, as in libbpf (`PROG_LOAD_ATTEMPTS`): it gives up verifying
+/// when a signal comes.
+const ATTEMPTS: usize = 5;
+
+fn load(name: &'static str, mut once: impl FnMut() -> std::result::Result<(), ProgramError>) -> Result<()> {
+    for _ in 1..ATTEMPTS {
+        match once() {
+            Err(ProgramError::LoadError { io_error, .. }) if io_error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(e) => return Err(DatapathError::Program { name, source: Box::new(e) }),
+            Ok(()) => return Ok(()),
+        }
+    }
+    once().map_err(|e| DatapathError::Program { name, source: Box::new(e) })
 }
 
 /// The highest number that a CPU of this machine can have. Numbers may have gaps, so their count is not enough.

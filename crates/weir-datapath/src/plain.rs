@@ -2,8 +2,8 @@
 
 use weir_abi::sample::SampleBudget;
 use weir_abi::{
-    Config, Counter, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine, TargetCells,
-    TargetKey, TargetPolicy,
+    Cell64, Config, Counter, FlowLine, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine,
+    TargetCells, TargetKey, TargetPolicy,
 };
 
 /// Plain data: `repr(C)`, no padding that is not a field, every bit pattern valid.
@@ -24,8 +24,10 @@ macro_rules! plain {
 plain!(
     u32,
     u64,
+    Cell64,
     Config,
     Counter,
+    FlowLine,
     FragmentSlot,
     Lengths6,
     Part4,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aya::programs::{TestRun, TestRunOptions};
 
 use crate::error::{DatapathError, Result};
-use crate::object::{CLOCK, Object, TCX, XDP};
+use crate::object::{CLOCK, EGRESS, Object, TCX, XDP};
 
 /// What a run gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,15 @@ impl Object {
         let result = program
             .test_run(options(frame, repeat))
             .map_err(|e| DatapathError::Program { name: TCX, source: Box::new(e) })?;
+        Ok(Run { returned: result.return_value, each: result.duration })
+    }
+
+    /// Runs the program for what the host sends on a frame.
+    pub fn run_egress(&mut self, frame: &[u8], repeat: u32) -> Result<Run> {
+        let program = self.egress()?;
+        let result = program
+            .test_run(options(frame, repeat))
+            .map_err(|e| DatapathError::Program { name: EGRESS, source: Box::new(e) })?;
         Ok(Run { returned: result.return_value, each: result.duration })
     }
 

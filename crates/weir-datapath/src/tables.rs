@@ -11,6 +11,7 @@ use std::ptr::{addr_of_mut, write_volatile};
 use std::time::{Duration, Instant};
 
 use weir_abi::config::FAILSAFE_WORDS;
+use weir_abi::flow::PENDING_PER_LINE;
 use weir_abi::prefix::{SLOTS4_WORDS, SLOTS6_WORDS};
 use weir_abi::{ABI_VERSION, Config, RuleTables, TargetPolicy, maps};
 use weir_policy::diff::{Diff, diff};
@@ -99,6 +100,9 @@ impl Tables {
             c.targets = self.sizes.targets;
             c.source_mask = self.sizes.source_lines - 1;
             c.fragment_mask = self.sizes.fragment_slots - 1;
+            c.flow_mask = self.sizes.flow_lines - 1;
+            c.pending_mask = self.sizes.flow_lines * PENDING_PER_LINE - 1;
+            c.connections = 0;
             c.seed = seed;
             c.wide_lens4 = 0;
             c.sample_pass_mask = u32::MAX;
@@ -136,6 +140,9 @@ impl Tables {
             targets,
             source_mask,
             fragment_mask,
+            flow_mask,
+            pending_mask,
+            connections,
             seed,
             wide_lens4,
             sample_pass_mask,

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use common::account::Account;
 use common::child::{self, Child};
-use common::foreign::{open_pin, tcx_or_skip};
+use common::foreign::{open_pin, pins_of, tcx_or_skip};
 use common::netns::run;
 use common::policy::{DENIED, EXCEPTED, SHOP};
 use common::receiver::Receiver;
@@ -301,7 +301,9 @@ fn detach_leaves_nothing() {
         assert_ne!(system::hooks(&world.node), before.1);
         let gone = datapath.detach().unwrap();
         let (pins, maps) = (weir_abi::maps::PINNED.len(), world.pins.path().join("maps"));
-        assert_eq!(gone, ["link wn0-xdp".to_owned(), format!("{pins} pins in {}", maps.display())]);
+        let mut expected = pins_of("wn0", "xdp").iter().map(|name| format!("link {name}")).collect::<Vec<_>>();
+        expected.push(format!("{pins} pins in {}", maps.display()));
+        assert_eq!(gone, expected);
         clean("by the agent");
         before.0.come_back();
 
@@ -363,7 +365,7 @@ fn pins_of_interfaces_that_are_gone_hinder_nobody() {
         assert!(datapath.adopted(), "the tables are still there");
         let [attached] = datapath.attach().unwrap() else { panic!("one interface") };
         assert!(!attached.adopted, "the link is not: {attached:?}");
-        assert_eq!(world.pins.listing().iter().filter(|path| path.starts_with("links/")).count(), 1);
+        assert_eq!(links(&world), pins_of("wn1", "xdp"));
         drop(datapath);
 
         // It was renamed.
@@ -371,15 +373,13 @@ fn pins_of_interfaces_that_are_gone_hinder_nobody() {
         world.node.ip("link set wn1 name wn.2").unwrap();
         let mut datapath = Datapath::open(options("wn.2")).unwrap();
         assert!(datapath.attach().unwrap()[0].adopted);
-        let links = world.pins.listing().into_iter().filter(|path| path.starts_with("links/")).collect::<Vec<_>>();
-        assert_eq!(links, ["links/wn:2-xdp"]);
+        assert_eq!(links(&world), pins_of("wn:2", "xdp"));
         drop(datapath);
 
         // It is no longer asked for.
         let mut datapath = world.open();
         datapath.attach().unwrap();
-        let links = world.pins.listing().into_iter().filter(|path| path.starts_with("links/")).collect::<Vec<_>>();
-        assert_eq!(links, [format!("links/{UPLINK}-xdp")]);
+        assert_eq!(links(&world), pins_of(UPLINK, "xdp"));
         datapath.detach().unwrap();
         before.come_back();
     });
@@ -408,4 +408,12 @@ fn a_link_of_another_namespace_is_not_taken_over() {
         let mut datapath = world.open();
         assert!(datapath.attach().unwrap()[0].adopted);
     });
+}
+
+/// Names of the pinned links, in their order.
+fn links(world: &World) -> Vec<String> {
+    let mut names: Vec<_> =
+        world.pins.listing().iter().filter_map(|path| Some(path.strip_prefix("links/")?.to_owned())).collect();
+    names.sort();
+    names
 }

@@ -20,8 +20,11 @@ fn the_programs_stay_well_below_the_verifiers_limit() {
         return skip(test, &reason);
     }
     let mut object = Object::load(&small_sizes(), None).unwrap();
-    let programs: [(&str, ProgramInfo); 2] =
-        [("weir_xdp", object.xdp().unwrap().info().unwrap()), ("weir_tcx", object.tcx().unwrap().info().unwrap())];
+    let programs: [(&str, ProgramInfo); 3] = [
+        ("weir_xdp", object.xdp().unwrap().info().unwrap()),
+        ("weir_tcx", object.tcx().unwrap().info().unwrap()),
+        ("weir_egress", object.egress().unwrap().info().unwrap()),
+    ];
     for (name, info) in programs {
         let Some(steps) = info.verified_instruction_count() else {
             return skip(test, "this kernel (before 5.16) does not tell how far the verifier walked");

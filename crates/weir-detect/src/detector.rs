@@ -1,9 +1,11 @@
 //! Detectors: each looks at one thing and says how much it speaks for an attack, from -5 to 5, with the numbers it saw.
 
 pub mod answers;
+pub mod handshake;
 pub mod hygiene;
 pub mod rate;
 pub mod shape;
+pub mod strays;
 
 /// The most that one detector can say.
 pub const CAP: f64 = 5.0;

@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use weir_abi::FEATURE_SLOTS;
+use weir_abi::counters::fact;
 
 use crate::baseline::WINDOWS_PER_SECOND;
+use crate::detector::handshake::Handshakes;
+use crate::detector::strays::Strays;
 use crate::reservoir::{MOST, Reservoir};
 use crate::signature::{self, Signature};
 use crate::vector::{Vector, Window};
@@ -63,10 +66,12 @@ pub struct Row {
     pub target: u32,
     /// Its feature slots, as they stand.
     pub slots: [u64; FEATURE_SLOTS],
-    /// Questions that it asked within the last ten seconds; 0 for a service that asks nobody, none if nobody counts them.
-    pub asked: Option<u64>,
+    /// Whether what it sends is seen, so that the facts about connections among the slots mean something.
+    pub seen: bool,
 }
 
+/// Windows for which a question waits for its answer: ten seconds.
+const ASKED_WINDOWS: usize = 10 * WINDOWS_PER_SECOND as usize;
 /// Benign packets of all targets together: 48 MiB. Targets that have most give up half when there are more.
 const BENIGN: usize = 2 << 20;
 /// No target gives up more than down to this many.
@@ -78,10 +83,32 @@ struct Target {
     /// The windows of the last second, and their sum.
     second: (VecDeque<Window>, Window),
     watches: [Watch; Vector::ALL.len()],
+    /// Questions of the last ten seconds, by window, and their sum.
+    asked: (VecDeque<u64>, u64),
+    handshakes: Handshakes,
+    strays: Strays,
     benign: Reservoir,
 }
 
 impl Target {
+    /// Questions that it asked within the ten seconds that end with a window.
+    fn last_asked(&mut self, window: &Window) -> u64 {
+        let now = window.fact(fact::ASKED);
+        let (windows, sum) = &mut self.asked;
+        if *sum == 0 && now == 0 {
+            windows.clear();
+            return 0;
+        }
+        windows.push_back(now);
+        *sum += now;
+        if windows.len() > ASKED_WINDOWS
+            && let Some(old) = windows.pop_front()
+        {
+            *sum -= old;
+        }
+        *sum
+    }
+
     /// What came within the second that ends with a window.
     fn last_second(&mut self, window: Window) -> Window {
         let (windows, sum) = &mut self.second;
@@ -155,8 +182,18 @@ impl Engine {
             let window = window.of_many(lasted);
             state.before = Some(row.slots);
             let second = state.last_second(window);
+            let asked = row.seen.then(|| state.last_asked(&window));
+            let handshakes = if row.seen { state.handshakes.window(&window) } else { None };
+            let strays = if row.seen { state.strays.window(&window) } else { None };
             for (vector, watch) in Vector::ALL.into_iter().zip(&mut state.watches) {
-                let seen = Seen { vector, window: &window, second: &second, asked: row.asked };
+                let seen = Seen {
+                    vector,
+                    window: &window,
+                    second: &second,
+                    asked,
+                    handshakes: handshakes.as_ref(),
+                    strays: strays.as_ref(),
+                };
                 for step in watch.window(seen, &mut state.benign, &settings) {
                     if watch.named() == 0 {
                         incidents += 1;
@@ -198,6 +235,9 @@ impl Engine {
         self.targets.entry(id).or_insert_with(|| Target {
             before: None,
             second: Default::default(),
+            asked: Default::default(),
+            handshakes: Handshakes::default(),
+            strays: Strays::default(),
             watches: std::array::from_fn(|_| Watch::new(settings.window_samples)),
             benign: Reservoir::new(MOST, settings.seed ^ u64::from(id)),
         })

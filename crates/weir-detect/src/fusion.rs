@@ -2,11 +2,12 @@
 //!
 //! `L = -4 + Σ weight · score`, confidence `1 / (1 + e^-L)`. **Nothing is dropped on volume alone**: a drop needs two families, or
 //! the alarm of the family that no customer can raise. That alarm is its own likelihood ratio of e^20 and more, so that it sets the
-//! confidence by itself; a sum capped at five cannot reach it.
+//! confidence by itself; a sum capped at five cannot reach it. And where connections come about as usual, only that alarm counts:
+//! a crowd of customers of a new kind looks otherwise and is many.
 
 use std::collections::BTreeSet;
 
-use crate::detector::{Family, Score};
+use crate::detector::{CAP, Family, Score};
 
 /// Log-odds of an attack before anything was seen.
 const PRIOR: f64 = -4.0;
@@ -30,6 +31,8 @@ pub struct Verdict {
     pub confidence: f64,
     /// The families of detectors that alarm.
     pub families: BTreeSet<Family>,
+    /// Connections come about as usual: what comes are customers, however many and whatever they look like.
+    pub customers: bool,
     /// What each detector says, those that speak for an attack first.
     pub scores: Vec<Score>,
 }
@@ -37,7 +40,7 @@ pub struct Verdict {
 impl Verdict {
     /// Whether a packet may be dropped for it at all, however sure.
     pub fn corroborated(&self) -> bool {
-        self.families.len() >= 2 || self.families.contains(&Family::Hygiene)
+        self.families.len() >= 2 && !self.customers || self.families.contains(&Family::Hygiene)
     }
 
     /// Sure enough to drop, and not by volume alone.
@@ -63,8 +66,9 @@ pub fn fuse(mut scores: Vec<Score>) -> Verdict {
     if families.contains(&Family::Hygiene) {
         confidence = confidence.max(PROVEN);
     }
+    let customers = scores.iter().any(|score| score.family == Family::Handshake && score.value <= -CAP);
     scores.sort_by(|a, b| b.value.total_cmp(&a.value).then_with(|| a.detector.cmp(b.detector)));
-    Verdict { confidence, families, scores }
+    Verdict { confidence, families, customers, scores }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Attack vectors: the kinds of packets that are watched apart, because a flood of one kind is nothing in the sum of all.
 
 use weir_abi::FEATURE_SLOTS;
-use weir_abi::counters::{Feature, kind};
+use weir_abi::counters::{FACTS, Feature, kind};
 
 /// A kind of packets of a target. Every packet is of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -132,7 +132,7 @@ impl Window {
 
     /// Packets of a vector.
     pub fn packets(&self, vector: Vector) -> u64 {
-        let slots = self.slots.iter().enumerate();
+        let slots = self.slots.iter().enumerate().take(FACTS.into());
         slots.filter(|(slot, _)| Vector::of_slot(*slot as u8) == vector).map(|(_, n)| n).sum()
     }
 
@@ -141,9 +141,14 @@ impl Window {
         feature.sum(&self.slots)
     }
 
-    /// All packets.
+    /// A fact about connections, see [`weir_abi::counters::fact`].
+    pub fn fact(&self, slot: u8) -> u64 {
+        self.slots.get(usize::from(slot)).copied().unwrap_or(0)
+    }
+
+    /// All packets that came.
     pub fn total(&self) -> u64 {
-        self.slots.iter().sum()
+        self.slots.iter().take(FACTS.into()).sum()
     }
 }
 
@@ -155,7 +160,7 @@ mod tests {
 
     #[test]
     fn vectors_share_the_packets_among_them() {
-        let window = Window { slots: std::array::from_fn(|i| if i < 48 { i as u64 + 1 } else { 0 }) };
+        let window = Window { slots: std::array::from_fn(|i| i as u64 + 1) };
         let sum: u64 = Vector::ALL.iter().map(|vector| window.packets(*vector)).sum();
         assert_eq!(sum, window.total());
         assert_eq!(Vector::of_slot(syn_slot(syn_fact::NO_OPTIONS)), Vector::Syn);

@@ -90,6 +90,10 @@ pub struct Seen<'a> {
     pub second: &'a Window,
     /// Questions that the target asked within the last ten seconds, none if nobody counts them.
     pub asked: Option<u64>,
+    /// What the target's handshakes say, where they say something.
+    pub handshakes: Option<&'a Score>,
+    /// What its packets of unknown connections say.
+    pub strays: Option<&'a Score>,
 }
 
 /// The watch.
@@ -236,9 +240,11 @@ impl Watch {
         }
         match seen.vector {
             Vector::Syn => {
+                scores.extend(seen.handshakes.cloned());
                 let (now, second) = (hygiene::window(seen.window), hygiene::window(seen.second));
                 scores.push(if second.alarm && !now.alarm { second } else { now });
             }
+            Vector::Tcp | Vector::RstFin => scores.extend(seen.strays.cloned()),
             Vector::UdpReflection | Vector::SynAck => {
                 scores.push(answers::window(count, &usual.packets, seen.asked));
             }

@@ -171,7 +171,7 @@ proptest! {
         let mut engine = Engine::new(Settings { warm_up, enough: 4, ..Settings::default() });
         let mut slots = [0u64; FEATURE_SLOTS];
         let mut corroborated = std::collections::BTreeSet::new();
-        let row = |slots| Row { target: 1, slots, asked: Some(0) };
+        let row = |slots| Row { target: 1, slots, seen: true };
         engine.window(0, &[row(slots)]);
         for (number, (counts, samples)) in (1..).zip(windows) {
             counts.into_iter().for_each(|(slot, n)| slots[slot] += n);

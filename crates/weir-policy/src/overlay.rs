@@ -101,6 +101,7 @@ fn copy(from: &RuleTables, slots: u64, to: &mut RuleTables) {
     }
     to.live |= from.live & slots;
     to.enforce |= from.enforce & slots;
+    to.known |= from.known & slots;
 }
 
 #[cfg(test)]

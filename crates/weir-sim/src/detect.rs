@@ -1,14 +1,13 @@
 //! Detection over replayed packets: the packet path's counters and samples go to the engine every 100 ms of the captures' time,
 //! and its rules come back into the tables.
 
-mod asked;
 mod found;
 mod time;
 
 use weir_abi::Addr;
 use weir_abi::target::NODE;
 use weir_core::matching::vector;
-use weir_core::{Outcome, process};
+use weir_core::{Outcome, learn, process};
 use weir_detect::engine::{Engine, Row, Settings};
 use weir_detect::lay::Layer;
 use weir_detect::record::Incidents;
@@ -18,7 +17,6 @@ use weir_policy::overlay;
 use weir_wire::{Bytes, Packet, Parsed, packet};
 
 use crate::env::SimEnv;
-use asked::Asked;
 pub use found::{Found, FoundRule, FoundSources};
 use time::Windows;
 
@@ -31,7 +29,6 @@ pub struct Detecting {
     engine: Engine,
     incidents: Incidents,
     windows: Windows,
-    asked: Asked,
     rows: Vec<Row>,
     targets: u32,
     layer: Layer,
@@ -45,7 +42,6 @@ impl Detecting {
             engine: Engine::new(settings),
             incidents: Incidents::default(),
             windows: Windows::default(),
-            asked: Asked::new(env.image()),
             rows: Vec::new(),
             targets,
             layer: Layer::default(),
@@ -61,11 +57,10 @@ impl Detecting {
             self.end(env, window);
         }
         let cpu = env.cpu(0);
+        // A capture holds both directions: what a target sends teaches its connections.
+        let _ = learn(frame, &cpu);
         let outcome = process(frame, &cpu);
         let slot = cpu.slot();
-        if self.asked.is_watching() {
-            self.asked.frame(frame);
-        }
         if outcome.target != NODE
             && let Some(slot) = slot
         {
@@ -112,7 +107,6 @@ impl Detecting {
     fn end(&mut self, env: &mut SimEnv, window: u64) {
         self.read(env);
         let events = self.engine.window(window, &self.rows);
-        self.asked.next_window();
         let changed = events.iter().any(|e| matches!(e.step, Step::Signed { .. } | Step::Now(_)));
         events.into_iter().for_each(|event| self.incidents.take(event));
         if changed {
@@ -121,8 +115,7 @@ impl Detecting {
     }
 
     fn read(&mut self, env: &SimEnv) {
-        let asked = &self.asked;
-        let row = |target| Row { target, slots: env.features(target), asked: Some(asked.of(target)) };
+        let row = |target| Row { target, slots: env.features(target), seen: true };
         self.rows.clear();
         self.rows.extend((1..self.targets).map(row));
     }

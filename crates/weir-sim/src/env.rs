@@ -16,7 +16,7 @@ use weir_abi::rules::SLOTS;
 use weir_abi::{
     ABI_VERSION, Cell64, Config, Counter, FEATURE_SLOTS, FragmentSlot, Reason, SourceLine, TargetCells, maps,
 };
-use weir_core::{Outcome, process};
+use weir_core::{Outcome, learn, process};
 use weir_policy::{Diff, TableImage};
 use weir_wire::Frame;
 
@@ -24,7 +24,7 @@ use cells::Cells;
 pub use counts::Counted;
 use counts::Counts;
 pub use cpu::Cpu;
-pub use state::{State, fragment_words, source_words, target_words};
+pub use state::{State, flow_words, fragment_words, source_words, target_words};
 
 /// What is chosen when the environment is made, and does not change with the policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct Sizes {
     pub source_lines: u32,
     /// Fragment slots; rounded up to a power of two.
     pub fragment_slots: u32,
+    /// Lines of known flows; rounded up to a power of two.
+    pub flow_lines: u32,
     /// CPUs that count apart.
     pub cpus: u32,
     /// Seeds of the hash: random at every boot in the kernel, here whatever makes a test repeatable.
@@ -48,6 +50,7 @@ impl Default for Sizes {
             targets: maps::DEFAULT_TARGETS,
             source_lines: maps::DEFAULT_SOURCE_LINES,
             fragment_slots: maps::DEFAULT_FRAGMENT_SLOTS,
+            flow_lines: maps::DEFAULT_FLOW_LINES,
             cpus: 1,
             seed: [0x5765_6972_2073_696d, 0x2174_6965_7320_6173],
         }
@@ -88,6 +91,9 @@ impl SimEnv {
             targets: sizes.targets,
             source_mask: cells.sources.len() as u32 - 1,
             fragment_mask: cells.fragments.len() as u32 - 1,
+            flow_mask: cells.flows.len() as u32 - 1,
+            pending_mask: cells.pending.len() as u32 - 1,
+            connections: 1,
             seed: sizes.seed,
             sample_pass_mask: u32::MAX,
             sample_drop_mask: u32::MAX,
@@ -149,6 +155,11 @@ impl SimEnv {
         process(frame, &self.cpu(0))
     }
 
+    /// Learns from a frame that the host sends, as CPU 0; says the target that sent it, 0: none.
+    pub fn learn<F: Frame + Clone>(&self, frame: &F) -> u32 {
+        learn(frame, &self.cpu(0))
+    }
+
     /// The view of one CPU, which counts apart from the others. One thread at a time may judge as one CPU.
     pub fn cpu(&self, number: u32) -> Cpu<'_> {
         Cpu::new(self, number)
@@ -205,6 +216,8 @@ impl SimEnv {
             source_prefixes: self.cells.source_prefixes.iter().map(source_words).collect(),
             targets: self.cells.targets.iter().map(target_words).collect(),
             fragments: self.cells.fragments.iter().map(fragment_words).collect(),
+            flows: self.cells.flows.iter().map(flow_words).collect(),
+            pending: self.cells.pending.iter().map(Cell64::load).collect(),
         }
     }
 

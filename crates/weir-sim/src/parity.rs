@@ -27,6 +27,8 @@ pub enum Hook {
     Xdp,
     /// Traffic control.
     Tcx,
+    /// Traffic control, on the way out: only learns.
+    Egress,
 }
 
 /// The kernel's side.
@@ -128,14 +130,14 @@ impl<K: Kernel> Parity<K> {
         self.report.packets += 1;
         self.unchecked.push((hook, frame.to_vec()));
         if self.tick == before {
-            let expected = self.judge(before, frame);
+            let expected = self.judge(before, hook, frame);
             if expected != seen {
                 self.answers_differ(&expected, &seen);
             } else if self.unchecked.len() >= CHECK_EVERY {
                 self.check();
             }
         } else {
-            self.between_ticks(before, frame, &seen);
+            self.between_ticks(before, hook, frame, &seen);
         }
         Ok(())
     }
@@ -147,16 +149,20 @@ impl<K: Kernel> Parity<K> {
     }
 
     /// The host's answer at a tick.
-    fn judge(&mut self, tick: u64, frame: &[u8]) -> Answer {
+    fn judge(&mut self, tick: u64, hook: Hook, frame: &[u8]) -> Answer {
         self.host.set_tick(tick);
         let frame = Bytes::new(frame);
+        if hook == Hook::Egress {
+            self.host.learn(&frame);
+            return Answer::seen(false, &[]);
+        }
         let outcome = self.host.simulate(&frame);
         self.report.count(&outcome);
         Answer::expected(&outcome, &frame)
     }
 
     /// The tick moved on around this packet: one of the ticks since must explain what came of it.
-    fn between_ticks(&mut self, before: u64, frame: &[u8], seen: &Answer) {
+    fn between_ticks(&mut self, before: u64, hook: Hook, frame: &[u8], seen: &Answer) {
         self.report.between_ticks += 1;
         let (kernel, host) = (self.kernel.state(), self.host.state());
         let counted = self.report.reasons.clone();
@@ -164,7 +170,7 @@ impl<K: Kernel> Parity<K> {
         // A gap of many ticks means that this process was held up, most likely before the packet or behind it.
         let start = if self.tick - before <= MOST_TICKS { before + 2 } else { self.tick - MOST_TICKS };
         for tick in (before..before + 2).chain(start..=self.tick) {
-            let answer = self.judge(tick, frame);
+            let answer = self.judge(tick, hook, frame);
             if answer == *seen && self.host.state() == kernel {
                 self.unchecked.clear();
                 return;

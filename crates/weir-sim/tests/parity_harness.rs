@@ -16,7 +16,8 @@ use traffic::generate::Generator;
 use traffic::rich::{TARGETS, image, policy};
 use traffic::rng::Rng;
 
-const SIZES: Sizes = Sizes { targets: TARGETS, source_lines: 64, fragment_slots: 64, cpus: 1, seed: [5, 6] };
+const SIZES: Sizes =
+    Sizes { targets: TARGETS, source_lines: 64, fragment_slots: 64, flow_lines: 16, cpus: 1, seed: [5, 6] };
 
 /// A simulator that plays the kernel, with a clock that moves on by itself and, perhaps, a fault.
 struct Stand {

@@ -4,7 +4,7 @@ use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_jiffies64};
 use weir_abi::counters::{counter_index, feature_index};
 use weir_abi::rules::SLOTS;
 use weir_abi::{
-    Cell32, Cell64, Config, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine, TargetCells,
+    Cell32, Cell64, Config, FlowLine, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine, TargetCells,
     TargetKey, TargetPolicy,
 };
 use weir_core::{Env, targets};
@@ -149,6 +149,16 @@ impl Env for KernelEnv {
     #[inline(always)]
     fn fragment(&self, slot: u32) -> Option<&FragmentSlot> {
         maps::FRAGMENTS.get(slot).map(|shared| &shared.0)
+    }
+
+    #[inline(always)]
+    fn flow_line(&self, line: u32) -> Option<&FlowLine> {
+        maps::FLOWS.get(line).map(|shared| &shared.0)
+    }
+
+    #[inline(always)]
+    fn pending(&self, slot: u32) -> Option<&Cell64> {
+        maps::PENDING.get(slot).map(|shared| &shared.0)
     }
 
     /// The target has no compare-and-swap for Rust to build on, but the instruction set has an atomic addition.

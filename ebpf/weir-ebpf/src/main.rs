@@ -58,6 +58,17 @@ pub fn weir_tcx(ctx: TcContext) -> i32 {
     if run(&frame, &env, ifindex, any) { TC_ACT_SHOT as i32 } else { TC_ACT_UNSPEC }
 }
 
+/// tcx egress: what the host sends teaches which connections it takes part in. Never drops.
+#[classifier]
+pub fn weir_egress(ctx: TcContext) -> i32 {
+    if let Some(env) = KernelEnv::new() {
+        let frame = Linear::of_skb(&ctx, env.noise());
+        let (config, cpu) = env.parts();
+        parts::sent(ctx.skb.skb, frame.length, config, cpu);
+    }
+    TC_ACT_UNSPEC
+}
+
 /// Tells the kernel's tick, which user space cannot read: written to the head of the frame that it is run on. Never attached.
 /// No XDP program: running one by hand that is attached nowhere takes some 20 ms, this a few microseconds.
 #[classifier]

@@ -4,12 +4,13 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
 use weir_abi::config::FAILSAFE_WORDS;
 use weir_abi::counters::COUNTER_SLOTS;
-use weir_abi::maps::{DEFAULT_FRAGMENT_SLOTS, DEFAULT_SOURCE_LINES, DEFAULT_TARGETS};
+use weir_abi::flow::{PENDING_PER_LINE, Pending};
+use weir_abi::maps::{DEFAULT_FLOW_LINES, DEFAULT_FRAGMENT_SLOTS, DEFAULT_SOURCE_LINES, DEFAULT_TARGETS};
 use weir_abi::prefix::{SLOTS4_WORDS, SLOTS6_WORDS};
 use weir_abi::rules::SLOTS;
 use weir_abi::sample::SampleBudget;
 use weir_abi::{
-    Config, Counter, FEATURE_SLOTS, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine,
+    Config, Counter, FEATURE_SLOTS, FlowLine, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine,
     TargetCells, TargetKey, TargetPolicy,
 };
 
@@ -52,6 +53,11 @@ pub static SOURCE_PREFIXES: Array<Shared<SourceLine>> = Array::with_max_entries(
 pub static TARGET_CELLS: Array<Shared<TargetCells>> = Array::with_max_entries(DEFAULT_TARGETS, MMAPABLE);
 #[map]
 pub static FRAGMENTS: Array<Shared<FragmentSlot>> = Array::with_max_entries(DEFAULT_FRAGMENT_SLOTS, MMAPABLE);
+#[map]
+pub static FLOWS: Array<Shared<FlowLine>> = Array::with_max_entries(DEFAULT_FLOW_LINES, MMAPABLE);
+#[map]
+pub static PENDING: Array<Shared<Pending>> =
+    Array::with_max_entries(DEFAULT_FLOW_LINES * PENDING_PER_LINE, MMAPABLE);
 #[map]
 pub static RULES: Array<RuleTables> = Array::with_max_entries(2, MMAPABLE);
 #[map]

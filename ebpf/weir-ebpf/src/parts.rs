@@ -3,7 +3,7 @@
 
 use aya_ebpf::bindings::{__sk_buff, xdp_md};
 use weir_abi::Config;
-use weir_core::{Decision, decide, decide_plain};
+use weir_core::{Decision, decide, decide_plain, learn};
 
 use crate::env::KernelEnv;
 use crate::frame::{Context, Linear, Plain};
@@ -47,4 +47,12 @@ fn any(context: Context, length: usize, config: &'static Config, cpu: u32) -> u6
     let env = KernelEnv::of(config, cpu);
     let frame = Linear::of(context, length, env.noise());
     decide(&frame, &env).pack()
+}
+
+/// Learns from a socket buffer that the host sends; says the target that sends it.
+#[inline(never)]
+pub fn sent(skb: *const __sk_buff, length: usize, config: &'static Config, cpu: u32) -> u64 {
+    let env = KernelEnv::of(config, cpu);
+    let frame = Linear::of(Context::Skb(skb), length, env.noise());
+    learn(&frame, &env) as u64
 }

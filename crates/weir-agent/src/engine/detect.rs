@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
-use weir_abi::target::{NODE, OWNER};
+use weir_abi::target::NODE;
 use weir_abi::{Addr, Counter, Sample};
 use weir_api::local::{IncidentRow, SignatureRow, SourceShare, SourcesRow};
 use weir_api::spec::Moment;
@@ -145,21 +145,11 @@ impl Engine {
 
     fn read_rows(&mut self) {
         let targets = self.datapath.image().policies.len() as u32;
-        // A service that is known by its port asks nobody from there; what others ask is not counted.
-        let mut asks = vec![false; targets as usize];
-        for (key, id) in &self.datapath.image().targets {
-            if key.port == 0
-                && key.proto != OWNER
-                && let Some(asks) = asks.get_mut(*id as usize)
-            {
-                *asks = true;
-            }
-        }
+        let seen = self.datapath.attachments().iter().all(|attachment| attachment.blind.is_none());
         self.detection.rows.clear();
         for target in 1..targets {
             let slots = self.datapath.feature_slots(target);
-            let asked = if asks.get(target as usize) == Some(&false) { Some(0) } else { None };
-            self.detection.rows.push(Row { target, slots, asked });
+            self.detection.rows.push(Row { target, slots, seen });
         }
     }
 

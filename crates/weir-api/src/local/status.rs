@@ -103,6 +103,9 @@ pub struct AttachmentRow {
     pub reason: String,
     /// Whether the program was there already, from an agent before this one.
     pub adopted: bool,
+    /// Why it is not seen what the host sends there, so that connections are not known; absent where it is seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blind: Option<String>,
     /// Other programs on the same hook, left alone.
     pub foreign: Vec<String>,
 }

@@ -65,6 +65,13 @@ fn started(running: &Running) {
         let hook = a.hook.label();
         let beside = (!a.foreign.is_empty()).then(|| a.foreign.join(", "));
         tracing::info!(interface = a.interface, hook, adopted = a.adopted, beside, why = a.reason, "attached");
+        if let Some(why) = &a.blind {
+            tracing::warn!(
+                interface = a.interface,
+                why,
+                "what the host sends there is not seen: connections are not known, and rules may touch any packet"
+            );
+        }
     }
     let mode = match status.mode {
         NodeMode::Observe => "observe: nothing is dropped by the node's own checks",

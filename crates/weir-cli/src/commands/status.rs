@@ -91,7 +91,11 @@ fn attachments(w: &mut impl Write, out: Out, s: &Status) -> io::Result<()> {
         ]);
     }
     writeln!(w)?;
-    table.write(w)
+    table.write(w)?;
+    for (interface, why) in s.attachments.iter().filter_map(|a| Some((&a.interface, a.blind.as_ref()?))) {
+        writeln!(w, "{interface}: what the host sends is not seen, so connections are not known: {why}")?;
+    }
+    Ok(())
 }
 
 fn targets(w: &mut impl Write, out: Out, s: &Status) -> io::Result<()> {

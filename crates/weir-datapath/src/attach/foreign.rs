@@ -6,7 +6,8 @@ use crate::sys::{self, Extensions};
 
 /// `BPF_TCX_INGRESS` of `enum bpf_attach_type`.
 pub const TCX_INGRESS: u32 = 46;
-const TCX_EGRESS: u32 = 47;
+/// `BPF_TCX_EGRESS`.
+pub const TCX_EGRESS: u32 = 47;
 
 /// All programs on an interface that are not our own, each with its hook. What cannot be asked for is left out.
 pub fn on(ifindex: u32, own: &[u32]) -> Vec<String> {

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use super::{Hook, chain};
+use super::{Hook, chain, egress};
 use crate::error::{DatapathError, Result, sys as failed};
 use crate::sys::{self, LinkInfo};
 
@@ -14,6 +14,8 @@ pub struct Link {
     pub path: PathBuf,
     /// The hook, by the pin's ending; none: not a name that we give.
     pub hook: Option<Hook>,
+    /// It sees what the host sends, and has no such hook.
+    pub is_egress: bool,
     /// Itself.
     pub fd: OwnedFd,
     /// What it is attached to.
@@ -35,7 +37,8 @@ pub fn links(dir: &Path) -> Result<Vec<Link>> {
         let info = sys::link_info(fd.as_fd()).map_err(|e| failed("asking what a link is attached to", e))?;
         let ending = path.to_string_lossy().rsplit_once('-').map(|(_, ending)| ending.to_owned());
         let hook = Hook::ALL.into_iter().find(|hook| Some(hook.ending()) == ending.as_deref());
-        out.push(Link { path, hook, fd, info });
+        let is_egress = ending.as_deref() == Some(egress::ENDING);
+        out.push(Link { path, hook, is_egress, fd, info });
     }
     out.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(out)

@@ -130,12 +130,23 @@ pub fn tcx_ids(interface: &str) -> Vec<u32> {
 
 /// Whether the kernel has tcx; says so where it has not.
 pub fn tcx_or_skip(test: &str) -> bool {
-    const LOOPBACK: u32 = 1;
-    let lacking = query_tcx(LOOPBACK).is_err_and(|e| e.raw_os_error() == Some(libc::EINVAL));
-    if lacking {
+    let has = has_tcx();
+    if !has {
         super::skip(test, "this kernel has no tcx (6.6 and later have it)");
     }
-    !lacking
+    has
+}
+
+/// Whether the kernel has tcx: connections are learned there.
+pub fn has_tcx() -> bool {
+    const LOOPBACK: u32 = 1;
+    !query_tcx(LOOPBACK).is_err_and(|e| e.raw_os_error() == Some(libc::EINVAL))
+}
+
+/// The pins that an attached interface has.
+pub fn pins_of(interface: &str, ending: &str) -> Vec<String> {
+    let egress = has_tcx().then(|| format!("{interface}-out"));
+    egress.into_iter().chain([format!("{interface}-{ending}")]).collect()
 }
 
 fn query_tcx(ifindex: u32) -> io::Result<Vec<u32>> {

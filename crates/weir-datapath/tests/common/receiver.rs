@@ -89,7 +89,7 @@ fn read(socket: &UdpSocket, came: &Mutex<(Numbers, Instant)>, ended: &AtomicBool
                 *last = Instant::now();
             }
             Ok(_) => {}
-            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
             Err(e) => panic!("receiving: {e}"),
         }
     }

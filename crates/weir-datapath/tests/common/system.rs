@@ -13,12 +13,24 @@ pub struct Objects(BTreeSet<(&'static str, u32)>);
 /// What `bpftool` calls them, and what /proc does.
 const KINDS: [(&str, &str); 3] = [("prog", "prog_id:"), ("map", "map_id:"), ("link", "link_id:")];
 
+/// What `bpftool` lists of a kind. A link that someone is just making has no id to be asked for yet (`bpf_link_by_id` says EAGAIN).
+fn shown(kind: &str) -> String {
+    let start = std::time::Instant::now();
+    loop {
+        match run("bpftool", &[kind, "show"]) {
+            Ok(shown) => return shown,
+            Err(e) if e.contains("temporarily unavailable") && start.elapsed() < wait::LONG => {}
+            Err(e) => panic!("bpftool works: {e}"),
+        }
+    }
+}
+
 impl Objects {
     /// Lists them.
     pub fn now() -> Self {
         let mut all = BTreeSet::new();
         for (kind, _) in KINDS {
-            let shown = run("bpftool", &[kind, "show"]).expect("bpftool works");
+            let shown = shown(kind);
             // `17: xdp  name …`; other lines of an object are indented.
             let ids = shown.lines().filter_map(|line| line.split_once(':')?.0.parse::<u32>().ok());
             all.extend(ids.map(|id| (kind, id)));

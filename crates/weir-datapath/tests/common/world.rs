@@ -101,6 +101,7 @@ pub fn small_sizes() -> Sizes {
         targets: 16,
         source_lines: 1 << 10,
         fragment_slots: 1 << 10,
+        flow_lines: 1 << 8,
         parts: 1 << 12,
         prefixes: 1 << 12,
         ..Sizes::for_machine()

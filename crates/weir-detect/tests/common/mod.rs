@@ -81,7 +81,7 @@ impl Traffic {
     pub fn new() -> Self {
         let mut engine = Engine::new(Settings::default());
         let slots = [0; FEATURE_SLOTS];
-        let none = engine.window(0, &[Row { target: 7, slots, asked: Some(0) }]);
+        let none = engine.window(0, &[Row { target: 7, slots, seen: true }]);
         assert_eq!(none, []);
         Self { engine, number: 0, slots, sent: 0 }
     }
@@ -91,7 +91,7 @@ impl Traffic {
         let mut events = Vec::new();
         for _ in 0..n {
             fill(self);
-            events.extend(self.engine.window(self.number, &[Row { target: 7, slots: self.slots, asked: Some(0) }]));
+            events.extend(self.engine.window(self.number, &[Row { target: 7, slots: self.slots, seen: true }]));
             self.number += 1;
         }
         events

@@ -1,5 +1,6 @@
 //! From rules to tables: every rule gets its slots, and keeps them as long as it stays the same.
 
+use crate::overlay::FIRST;
 use thiserror::Error;
 use weir_abi::RuleTables;
 use weir_abi::rules::SLOTS;
@@ -75,6 +76,10 @@ pub(crate) fn build_beside(rules: &[Rule], previous: Option<&RuleTables>, others
         }
         if rule.mode == Mode::Enforce {
             built.tables.enforce |= bit;
+        }
+        // People's rules are for every packet; an incident's are for strangers.
+        if rule.id < FIRST {
+            built.tables.known |= bit;
         }
     }
     built

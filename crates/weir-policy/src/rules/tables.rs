@@ -13,7 +13,8 @@ pub fn empty() -> Box<RuleTables> {
         live: 0,
         enforce: 0,
         needs_layout: 0,
-        reserved: [0; 5],
+        known: 0,
+        reserved: [0; 4],
         owner: [0; SLOTS],
     })
 }

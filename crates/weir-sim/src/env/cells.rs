@@ -2,7 +2,8 @@
 
 use std::iter::repeat_with;
 
-use weir_abi::{Cell32, Cell64, FragmentSlot, SourceLine, TargetCells};
+use weir_abi::flow::{PENDING_PER_LINE, Pending};
+use weir_abi::{Cell32, Cell64, FlowLine, FragmentSlot, SourceLine, TargetCells};
 
 use super::{Sizes, State};
 
@@ -13,17 +14,22 @@ pub(super) struct Cells {
     pub source_prefixes: Vec<SourceLine>,
     pub targets: Vec<TargetCells>,
     pub fragments: Vec<FragmentSlot>,
+    pub flows: Vec<FlowLine>,
+    pub pending: Vec<Pending>,
 }
 
 impl Cells {
     pub fn new(sizes: &Sizes) -> Self {
         let lines = sizes.source_lines.next_power_of_two() as usize;
+        let flows = sizes.flow_lines.next_power_of_two() as usize;
         let slots = sizes.fragment_slots.next_power_of_two() as usize;
         Self {
             sources: repeat_with(line).take(lines).collect(),
             source_prefixes: repeat_with(line).take(lines).collect(),
             targets: repeat_with(target).take(sizes.targets as usize).collect(),
             fragments: repeat_with(FragmentSlot::default).take(slots).collect(),
+            flows: repeat_with(FlowLine::default).take(flows).collect(),
+            pending: repeat_with(Pending::default).take(flows * PENDING_PER_LINE as usize).collect(),
         }
     }
 
@@ -36,11 +42,12 @@ impl Cells {
             set_line(line, words);
         }
         for (cells, words) in self.targets.iter().zip(&state.targets) {
-            let [packets, bytes, syns, fragments] = *words;
+            let [packets, bytes, syns, fragments, strangers] = *words;
             cells.packets.store(packets);
             cells.bytes.store(bytes);
             cells.syns.store(syns);
             cells.fragments.store(fragments);
+            cells.strangers.store(strangers);
         }
         for (slot, words) in self.fragments.iter().zip(&state.fragments) {
             let [decided, shape, last] = *words;
@@ -48,22 +55,26 @@ impl Cells {
             slot.shape.store(shape);
             slot.last.store(last);
         }
+        for (line, words) in self.flows.iter().zip(&state.flows) {
+            line.marks.iter().zip(words).for_each(|(cell, word)| cell.store(*word));
+        }
+        self.pending.iter().zip(&state.pending).for_each(|(cell, word)| cell.store(*word));
     }
 }
 
 fn line() -> SourceLine {
     let idle = || std::array::from_fn(|_| Cell32::default());
-    let known = std::array::from_fn(|_| Cell32::default());
-    SourceLine { packets: idle(), epoch: Cell32::default(), known, syns: idle(), bytes: idle() }
+    let reserved = std::array::from_fn(|_| Cell32::default());
+    SourceLine { packets: idle(), epoch: Cell32::default(), reserved, syns: idle(), bytes: idle() }
 }
 
 fn target() -> TargetCells {
-    let [packets, bytes, syns, fragments] = std::array::from_fn(|_| Cell64::default());
-    TargetCells { packets, bytes, syns, fragments, reserved: std::array::from_fn(|_| Cell64::default()) }
+    let [packets, bytes, syns, fragments, strangers] = std::array::from_fn(|_| Cell64::default());
+    TargetCells { packets, bytes, syns, fragments, strangers, reserved: std::array::from_fn(|_| Cell64::default()) }
 }
 
 fn set_line(line: &SourceLine, words: &[u32; 32]) {
-    let cells = line.packets.iter().chain([&line.epoch]).chain(&line.known).chain(&line.syns).chain(&line.bytes);
+    let cells = line.packets.iter().chain([&line.epoch]).chain(&line.reserved).chain(&line.syns).chain(&line.bytes);
     for (cell, word) in cells.zip(words) {
         cell.store(*word);
     }

@@ -2,9 +2,10 @@
 
 use std::cell::Cell;
 
+use weir_abi::counters::FACTS;
 use weir_abi::{
-    Cell32, Cell64, Config, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine, TargetCells,
-    TargetKey, TargetPolicy,
+    Cell32, Cell64, Config, FlowLine, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine,
+    TargetCells, TargetKey, TargetPolicy,
 };
 use weir_core::{Env, targets};
 
@@ -92,6 +93,14 @@ impl Env for Cpu<'_> {
         self.env.cells.fragments.get(slot as usize)
     }
 
+    fn flow_line(&self, line: u32) -> Option<&FlowLine> {
+        self.env.cells.flows.get(line as usize)
+    }
+
+    fn pending(&self, slot: u32) -> Option<&Cell64> {
+        self.env.cells.pending.get(slot as usize)
+    }
+
     fn add32(&self, cell: &Cell32, n: u32) {
         cell.add(n);
     }
@@ -113,7 +122,9 @@ impl Env for Cpu<'_> {
     }
 
     fn feature(&self, target: u32, slot: u8) {
-        self.slot.set(Some(slot));
+        if slot < FACTS {
+            self.slot.set(Some(slot));
+        }
         self.env.counts.feature(self.number, target, slot);
     }
 }

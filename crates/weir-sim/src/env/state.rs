@@ -3,7 +3,8 @@
 use std::fmt::Debug;
 
 use weir_abi::counters::{COUNTER_SLOTS, REASON_SLOTS};
-use weir_abi::{Counter, FEATURE_SLOTS, FragmentSlot, Reason, SourceLine, TargetCells};
+use weir_abi::flow::MARKS;
+use weir_abi::{Counter, FEATURE_SLOTS, FlowLine, FragmentSlot, Reason, SourceLine, TargetCells};
 
 /// Counters and cells at one moment. Counters are sums over CPUs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,14 +15,18 @@ pub struct State {
     pub features: Vec<u64>,
     /// By rule slot.
     pub rules: Vec<Counter>,
-    /// Source lines: packet cells, epoch, known, SYN cells, byte cells.
+    /// Source lines: packet cells, epoch, reserved, SYN cells, byte cells.
     pub sources: Vec<[u32; 32]>,
     /// Source network lines, likewise.
     pub source_prefixes: Vec<[u32; 32]>,
-    /// Packets, bytes, SYNs and unmatched fragments of each target.
-    pub targets: Vec<[u64; 4]>,
+    /// Packets, bytes, SYNs, unmatched fragments and strangers of each target.
+    pub targets: Vec<[u64; 5]>,
     /// Decided, shape and latest of each fragment slot.
     pub fragments: Vec<[u64; 3]>,
+    /// Marks of each line of flows.
+    pub flows: Vec<[u32; MARKS]>,
+    /// Pending handshakes.
+    pub pending: Vec<u64>,
 }
 
 impl State {
@@ -41,22 +46,27 @@ impl State {
         compare(&mut out, &self.source_prefixes, &other.source_prefixes, |i| format!("source network line {i}"));
         compare(&mut out, &self.targets, &other.targets, |i| format!("cells of target {i}"));
         compare(&mut out, &self.fragments, &other.fragments, |i| format!("fragment slot {i}"));
+        compare(&mut out, &self.flows, &other.flows, |i| format!("line {i} of flows"));
+        compare(&mut out, &self.pending, &other.pending, |i| format!("pending handshake {i}"));
         out
     }
 
-    /// How many elements differ, of the kind of which most do.
+    /// How many packets at least it takes to make the difference: each changes one element of a kind.
     pub fn widest_difference(&self, other: &State) -> usize {
         fn count<T: PartialEq>(a: &[T], b: &[T]) -> usize {
             a.iter().zip(b).filter(|(a, b)| a != b).count()
         }
         let counts = [
             count(&self.counters, &other.counters),
-            count(&self.features, &other.features),
+            // A packet may raise three: its own, and two facts of its connection.
+            count(&self.features, &other.features).div_ceil(3),
             count(&self.rules, &other.rules),
             count(&self.sources, &other.sources),
             count(&self.source_prefixes, &other.source_prefixes),
             count(&self.targets, &other.targets),
             count(&self.fragments, &other.fragments),
+            count(&self.flows, &other.flows),
+            count(&self.pending, &other.pending),
         ];
         counts.into_iter().max().unwrap_or(0)
     }
@@ -79,7 +89,7 @@ fn name_counter(i: usize) -> String {
 
 /// The words of a source line, in the order in which they lie in memory.
 pub fn source_words(line: &SourceLine) -> [u32; 32] {
-    let cells = line.packets.iter().chain([&line.epoch]).chain(&line.known).chain(&line.syns).chain(&line.bytes);
+    let cells = line.packets.iter().chain([&line.epoch]).chain(&line.reserved).chain(&line.syns).chain(&line.bytes);
     let mut words = [0; 32];
     for (word, cell) in words.iter_mut().zip(cells) {
         *word = cell.load();
@@ -88,11 +98,16 @@ pub fn source_words(line: &SourceLine) -> [u32; 32] {
 }
 
 /// The words of a target's cells.
-pub fn target_words(cells: &TargetCells) -> [u64; 4] {
-    [cells.packets.load(), cells.bytes.load(), cells.syns.load(), cells.fragments.load()]
+pub fn target_words(cells: &TargetCells) -> [u64; 5] {
+    [cells.packets.load(), cells.bytes.load(), cells.syns.load(), cells.fragments.load(), cells.strangers.load()]
 }
 
 /// The words of a fragment slot.
 pub fn fragment_words(slot: &FragmentSlot) -> [u64; 3] {
     [slot.decided.load(), slot.shape.load(), slot.last.load()]
+}
+
+/// The marks of a line of flows.
+pub fn flow_words(line: &FlowLine) -> [u32; MARKS] {
+    std::array::from_fn(|i| line.marks[i].load())
 }

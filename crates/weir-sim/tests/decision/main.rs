@@ -3,6 +3,7 @@
 #[path = "../common/traffic/packet.rs"]
 mod packet;
 
+mod connections;
 mod features;
 mod fragments;
 mod hygiene;

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use weir_abi::{Counter, FEATURE_SLOTS, Feature, Reason, Verdict};
+use weir_abi::counters::FACTS;
+use weir_abi::{Counter, Feature, Limit, Reason, Verdict};
 use weir_policy::model::Policy;
-use weir_policy::{CompileOptions, TableImage, compile};
+use weir_policy::{CompileOptions, Diff, TableImage, compile};
 use weir_sim::env::{SimEnv, Sizes};
 use weir_wire::Bytes;
 
@@ -33,7 +34,13 @@ impl Story {
     /// Compiles the policy and begins at tick [`NOW`].
     #[track_caller]
     pub fn of(policy: &Policy) -> Self {
-        let env = SimEnv::new(tables(policy, NOW, None), &Sizes::default()).unwrap();
+        Self::with(policy, &Sizes::default())
+    }
+
+    /// The same with tables of these sizes.
+    #[track_caller]
+    pub fn with(policy: &Policy, sizes: &Sizes) -> Self {
+        let env = SimEnv::new(tables(policy, NOW, None), sizes).unwrap();
         env.set_tick(NOW);
         let (counters, features, rules) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let mut story = Self { env, tick: NOW, counters, features, rules, owners: BTreeMap::new(), matching: None };
@@ -47,6 +54,20 @@ impl Story {
         let next = tables(policy, self.tick, Some(self.env.image()));
         self.env.apply(next).unwrap();
         self.learn_owners();
+    }
+
+    /// Changes the tables by steps.
+    pub fn lay(&mut self, diff: Diff) {
+        self.env.change(diff);
+        self.learn_owners();
+    }
+
+    /// Limits what a target takes of packets of no known flow.
+    #[track_caller]
+    pub fn limit_strangers(&mut self, owner: &str, cost: u64, window: u64) {
+        let mut image = self.env.image().clone();
+        image.policies[self.id(owner) as usize].strangers = Limit { cost, window };
+        self.env.apply(image).unwrap();
     }
 
     fn learn_owners(&mut self) {
@@ -89,6 +110,18 @@ impl Story {
         feature.sum(&self.env.features(self.id(owner)))
     }
 
+    /// The host sends a packet, as this target.
+    #[track_caller]
+    pub fn sends(&mut self, frame: &[u8], owner: &str) {
+        assert_eq!(self.name(self.env.learn(&Bytes::new(frame))), owner);
+        self.check();
+    }
+
+    /// A fact about connections, see [`weir_abi::counters::fact`].
+    pub fn fact(&self, owner: &str, slot: u8) -> u64 {
+        self.env.features(self.id(owner))[usize::from(slot)]
+    }
+
     #[track_caller]
     fn packet(&mut self, frame: &[u8], owner: &str, reason: Reason, verdict: Verdict) {
         let outcome = self.env.simulate(&Bytes::new(frame));
@@ -112,10 +145,10 @@ impl Story {
         let counted: BTreeMap<_, _> =
             self.env.counters().into_iter().map(|c| ((c.target, c.would, c.reason), c.counter)).collect();
         assert_eq!(counted, self.counters, "counters");
-        let packets = |target| self.env.features(target).iter().sum::<u64>();
+        let packets = |target| self.env.features(target).iter().take(FACTS.into()).sum::<u64>();
         let features: BTreeMap<_, _> =
             (0..self.env.config().targets).map(|t| (t, packets(t))).filter(|(_, n)| *n != 0).collect();
-        assert_eq!(features, self.features, "each packet of a target has one feature slot of {FEATURE_SLOTS}");
+        assert_eq!(features, self.features, "each packet of a target has one feature slot of {FACTS}");
         // A rule may take more than one slot.
         let mut rules: BTreeMap<u32, Counter> = BTreeMap::new();
         for (slot, counter) in self.env.rule_counters().iter().enumerate().filter(|(_, c)| c.packets != 0) {

@@ -6,14 +6,15 @@ use std::io::{self, ErrorKind};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 use weir_abi::counters::REASON_SLOTS;
-use weir_abi::{Cell32, Cell64, Config, Counter, FragmentSlot, Reason, Sample, SourceLine, TargetCells};
+use weir_abi::flow::PENDING_PER_LINE;
+use weir_abi::{Cell32, Cell64, Config, Counter, FlowLine, FragmentSlot, Reason, Sample, SourceLine, TargetCells};
 use weir_datapath::{Cells, Counters, DatapathError, Object, Samples, Sizes, Tables};
 use weir_policy::TableImage;
-use weir_sim::env::{State, fragment_words, source_words, target_words};
+use weir_sim::env::{State, flow_words, fragment_words, source_words, target_words};
 use weir_sim::parity::{Hook, Kernel};
 
 use crate::traffic::rich::TARGETS;
-use crate::{LINES, SLOTS};
+use crate::{FLOWS, LINES, SLOTS};
 
 /// `XDP_DROP`, `XDP_PASS` (linux/bpf.h), `TC_ACT_SHOT`, `TC_ACT_UNSPEC` (linux/pkt_cls.h).
 const XDP: [u32; 2] = [1, 2];
@@ -24,7 +25,7 @@ const TCX: [u32; 2] = [2, u32::MAX];
 pub const fn longest(hook: Hook) -> usize {
     match hook {
         Hook::Xdp => 73_152,
-        Hook::Tcx => 3_712,
+        Hook::Tcx | Hook::Egress => 3_712,
     }
 }
 
@@ -32,9 +33,9 @@ pub const fn longest(hook: Hook) -> usize {
 /// whole fixed header where the EtherType says IP (net/bpf/test_run.c). Real packets come shorter; XDP judges them.
 pub fn takes(hook: Hook, frame: &[u8]) -> bool {
     let least = match (hook, frame.get(12..14)) {
-        (Hook::Tcx, Some([0x08, 0x00])) => 14 + 20,
-        (Hook::Tcx, Some([0x86, 0xdd])) => 14 + 40,
-        (Hook::Tcx, _) => 15,
+        (Hook::Tcx | Hook::Egress, Some([0x08, 0x00])) => 14 + 20,
+        (Hook::Tcx | Hook::Egress, Some([0x86, 0xdd])) => 14 + 40,
+        (Hook::Tcx | Hook::Egress, _) => 15,
         (Hook::Xdp, _) => 14,
     };
     frame.len() >= least
@@ -54,8 +55,15 @@ impl LoadedKernel {
     pub fn load(test: &str, seed: u64) -> Option<Self> {
         stay_on_one_cpu();
         let cpus = Sizes::for_machine().cpus;
-        let sizes =
-            Sizes { targets: TARGETS, source_lines: LINES, fragment_slots: SLOTS, parts: 4096, prefixes: 4096, cpus };
+        let sizes = Sizes {
+            targets: TARGETS,
+            source_lines: LINES,
+            fragment_slots: SLOTS,
+            flow_lines: FLOWS,
+            parts: 4096,
+            prefixes: 4096,
+            cpus,
+        };
         match Self::with(&sizes) {
             Ok(kernel) => {
                 kernel.tables.initialise().expect("a random seed");
@@ -65,6 +73,7 @@ impl LoadedKernel {
                     c.sample_drop_mask = 0;
                     c.samples_per_tick = u32::MAX;
                     c.fragment_timeout = 1;
+                    c.connections = 1;
                 });
                 Some(kernel)
             }
@@ -106,6 +115,7 @@ impl Kernel for LoadedKernel {
         let (run, [drop, pass]) = match hook {
             Hook::Xdp => (self.object.run_xdp(frame, 1)?, XDP),
             Hook::Tcx => (self.object.run_tcx(frame, 1)?, TCX),
+            Hook::Egress => (self.object.run_egress(frame, 1)?, TCX),
         };
         assert!(run.returned == drop || run.returned == pass, "{hook:?} returned {}", run.returned);
         let mut samples = Vec::new();
@@ -129,6 +139,8 @@ impl Kernel for LoadedKernel {
             source_prefixes: lines.map(|i| source_words(&self.cells.source_prefixes.get(i))).collect(),
             targets: (0..TARGETS as usize).map(|i| target_words(&self.cells.targets.get(i))).collect(),
             fragments: (0..SLOTS as usize).map(|i| fragment_words(&self.cells.fragments.get(i))).collect(),
+            flows: (0..FLOWS as usize).map(|i| flow_words(&self.cells.flows.get(i))).collect(),
+            pending: (0..(FLOWS * PENDING_PER_LINE) as usize).map(|i| self.cells.pending.get(i).load()).collect(),
         }
     }
 
@@ -148,13 +160,19 @@ impl Kernel for LoadedKernel {
             self.cells.source_prefixes.set(i, line(words));
         }
         for (i, words) in state.targets.iter().enumerate() {
-            let [packets, bytes, syns, fragments] = words.map(Cell64::new);
+            let [packets, bytes, syns, fragments, strangers] = words.map(Cell64::new);
             let reserved = std::array::from_fn(|_| Cell64::default());
-            self.cells.targets.set(i, TargetCells { packets, bytes, syns, fragments, reserved });
+            self.cells.targets.set(i, TargetCells { packets, bytes, syns, fragments, strangers, reserved });
         }
         for (i, words) in state.fragments.iter().enumerate() {
             let [decided, shape, last] = words.map(Cell64::new);
             self.cells.fragments.set(i, FragmentSlot { decided, shape, last, reserved: Cell64::default() });
+        }
+        for (i, words) in state.flows.iter().enumerate() {
+            self.cells.flows.set(i, FlowLine { marks: words.map(Cell32::new) });
+        }
+        for (i, word) in state.pending.iter().enumerate() {
+            self.cells.pending.set(i, Cell64::new(*word));
         }
     }
 }
@@ -162,8 +180,8 @@ impl Kernel for LoadedKernel {
 /// A source line from its words, see [`source_words`].
 fn line(words: &[u32; 32]) -> SourceLine {
     let eight = |from: usize| std::array::from_fn(|i| Cell32::new(words[from + i]));
-    let known = std::array::from_fn(|i| Cell32::new(words[9 + i]));
-    SourceLine { packets: eight(0), epoch: Cell32::new(words[8]), known, syns: eight(16), bytes: eight(24) }
+    let reserved = std::array::from_fn(|i| Cell32::new(words[9 + i]));
+    SourceLine { packets: eight(0), epoch: Cell32::new(words[8]), reserved, syns: eight(16), bytes: eight(24) }
 }
 
 /// Test runs take place on the CPU that asks for them, and packets are counted by CPU: which are sampled depends on it.

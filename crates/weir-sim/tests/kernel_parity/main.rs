@@ -17,6 +17,7 @@ mod golden;
 mod traffic;
 
 mod captures;
+mod connections;
 mod generated;
 mod kernel;
 mod sampling;
@@ -31,6 +32,7 @@ use kernel::LoadedKernel;
 /// Few lines and slots, so that packets meet in them.
 const LINES: u32 = 256;
 const SLOTS: u32 = 64;
+const FLOWS: u32 = 16;
 
 /// Both sides with one image in force, every packet sampled; nothing where the kernel may not be used: then it says so.
 fn both(test: &str, seed: u64, image: &TableImage) -> Option<Parity<LoadedKernel>> {
@@ -40,6 +42,7 @@ fn both(test: &str, seed: u64, image: &TableImage) -> Option<Parity<LoadedKernel
         targets: traffic::rich::TARGETS,
         source_lines: LINES,
         fragment_slots: SLOTS,
+        flow_lines: FLOWS,
         cpus: 1,
         seed: kernel.config().seed,
     };

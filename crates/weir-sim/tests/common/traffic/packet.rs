@@ -62,6 +62,19 @@ impl Pair {
         self.ip(6, &[&tcp(sport, dport, flags)[..], payload].concat())
     }
 
+    /// A TCP segment with these sequence and acknowledgement numbers.
+    pub fn segment(self, ports: (u16, u16), flags: u8, numbers: (u32, u32), payload: &[u8]) -> Vec<u8> {
+        let mut header = tcp(ports.0, ports.1, flags);
+        header[4..8].copy_from_slice(&numbers.0.to_be_bytes());
+        header[8..12].copy_from_slice(&numbers.1.to_be_bytes());
+        self.ip(6, &[&header[..], payload].concat())
+    }
+
+    /// The way back.
+    pub fn back(self) -> Self {
+        Self { src: self.dst, dst: self.src }
+    }
+
     /// A SYN with the options of a Linux client.
     pub fn syn(self, sport: u16, dport: u16) -> Vec<u8> {
         self.ip(6, &tcp_options(sport, dport, flag::SYN, &LINUX_OPTIONS))

@@ -33,7 +33,7 @@ pub fn per_source(source: Limits) -> TargetPolicy {
 /// Some lines and nobody known.
 pub fn env(lines: u32, cpus: u32, seed: u64) -> SimEnv {
     let seed = [seed, !seed.rotate_left(32)];
-    let sizes = Sizes { targets: 2, source_lines: lines, fragment_slots: 1, cpus, seed };
+    let sizes = Sizes { targets: 2, source_lines: lines, fragment_slots: 1, flow_lines: 1, cpus, seed };
     SimEnv::new(TableImage::empty(), &sizes).unwrap()
 }
 

@@ -1,0 +1,33 @@
+//! Connection truth: what proved that it is talked with, as fingerprints in cache lines, and handshakes that wait for their proof.
+//!
+//! A fingerprint is written only for what the local host itself said (data, a FIN, its own SYN or query) or for an ACK that
+//! knows the host's initial sequence number. Whoever forges his source knows neither, so he can neither fill nor evict.
+
+use crate::{Cell32, Cell64};
+
+/// Fingerprints per line: each costs every packet that is looked up.
+pub const MARKS: usize = 8;
+
+/// Fingerprints of flows whose hash meets here: half a cache line. A mark is 24 bits of the flow's hash and, below them, the time
+/// when the host last said something in it, in units of 2^[`AGE_SHIFT`] ticks. 0: empty.
+#[repr(C, align(32))]
+#[derive(Debug, Default)]
+pub struct FlowLine {
+    /// The marks.
+    pub marks: [Cell32; MARKS],
+}
+
+const _: () = assert!(size_of::<FlowLine>() == 32);
+
+/// A unit of a mark's age is so many doublings of a tick: 16 seconds at 250 Hz. Ages wrap after 256 units, 70 minutes.
+pub const AGE_SHIFT: u32 = 12;
+
+/// Units of silence after which a flow is forgotten by whoever sweeps the table: before the age wraps.
+pub const AGE_MOST: u8 = 224;
+
+/// A handshake that waits for its third packet: 32 bits of the flow's hash above the acknowledgement number that proves it.
+/// Anyone's SYN writes here, so it is a table of its own; what is overwritten is learned from the host's first data.
+pub type Pending = Cell64;
+
+/// Pending handshakes for each line of flows.
+pub const PENDING_PER_LINE: u32 = 2;

@@ -1,0 +1,199 @@
+//! Step 6: connection truth. What the host sends teaches which flows it takes part in; what comes is looked up among them.
+//!
+//! A flow is learned from what nobody can make a host say who does not hear it: payload, a FIN, a SYN or a query of its own; and
+//! from the ACK that completes a handshake, which has to name the host's initial sequence number. The idea of learning from what
+//! leaves is that of authentication filters (Tempesta xFW, Auto_XDP); that strangers can neither fill nor evict is ours.
+
+use weir_abi::counters::fact;
+use weir_abi::flow::{AGE_SHIFT, MARKS, Pending};
+use weir_abi::target::{NODE, OWNER_ONLY};
+use weir_abi::{Addr, FlowLine, TargetPolicy};
+use weir_wire::tcp::flag as tcp;
+use weir_wire::{Frame, Packet, Transport};
+
+use crate::hash::hash4;
+use crate::hygiene::is_reflection_port;
+use crate::{Env, limits, targets};
+
+/// What is known of a packet's flow.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Nothing is asked: the packet begins one, or its kind has none.
+    None = 0,
+    /// The host takes part in it.
+    Known = 1,
+    /// The host does not, or has been silent in it for long.
+    Unknown = 2,
+}
+
+/// The hash of a flow: low bits choose the line, the highest are the mark.
+#[inline(always)]
+fn hash<E: Env>(env: &E, remote: Addr, local: Addr, ports: (u16, u16), proto: u8) -> u64 {
+    let ends = (ports.0 as u64) << 32 | (ports.1 as u64) << 16 | proto as u64;
+    hash4(remote.hi ^ ends, remote.lo, local.hi, local.lo, &env.config().seed)
+}
+
+/// A flow's mark, without its age. Never zero: that is an empty one.
+#[inline(always)]
+fn mark(h: u64) -> u32 {
+    (h >> 40) as u32 | 1
+}
+
+#[inline(always)]
+fn line<E: Env>(env: &E, h: u64) -> Option<&FlowLine> {
+    env.flow_line(h as u32 & env.config().flow_mask)
+}
+
+#[inline(always)]
+fn pending<E: Env>(env: &E, h: u64) -> Option<&Pending> {
+    env.pending(h as u32 & env.config().pending_mask)
+}
+
+/// 1 where two 24-bit numbers are equal, else 0. Without a branch: eight of them would be too many ways for the verifier.
+#[inline(always)]
+fn same(a: u32, b: u32) -> u32 {
+    (a ^ b).wrapping_sub(1) >> 31
+}
+
+/// Looks for a flow among the known ones.
+#[inline(always)]
+fn is_known<E: Env>(env: &E, h: u64) -> bool {
+    let Some(line) = line(env, h) else { return false };
+    let mark = mark(h);
+    let mut found = 0;
+    let mut i = 0;
+    while i < MARKS {
+        found |= same(line.marks[i].load() >> 8, mark);
+        i += 1;
+    }
+    found != 0
+}
+
+/// The age now.
+#[inline(always)]
+fn age<E: Env>(env: &E) -> u32 {
+    (env.tick() >> AGE_SHIFT) as u32 & 255
+}
+
+/// Notes that the host said something in a flow; one that is not known yet is learned where there is proof of it, in the place of
+/// the one that has been silent for longest.
+#[inline(always)]
+fn note<F: Frame, E: Env>(frame: &F, env: &E, h: u64, proof: bool) {
+    let Some(line) = line(env, h) else { return };
+    let (mark, now) = (mark(h), age(env));
+    // The flow itself wins over an empty place, and that over the oldest.
+    let mut best = 0;
+    let mut i = 0;
+    while i < MARKS {
+        let held = line.marks[i].load();
+        let silent = now.wrapping_sub(held) & 255;
+        let worth = (same(held >> 8, mark) << 9 | same(held >> 8, 0) << 8) + silent;
+        let more = (worth << 4 | i as u32).wrapping_sub(best);
+        let less = frame.blur64((more as i32 >> 31) as u64) as u32;
+        best = best.wrapping_add(more & !less);
+        i += 1;
+    }
+    let best = frame.blur64(best as u64) as u32;
+    if proof || best >> 13 != 0 {
+        line.marks[best as usize & (MARKS - 1)].store(mark << 8 | now);
+    }
+}
+
+/// Sees a packet that the host sends; says whose it is.
+#[inline(always)]
+pub fn sent<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet) -> u32 {
+    let (tcp_packet, udp) = (p.transport == Transport::Tcp, p.transport == Transport::Udp);
+    let port = if tcp_packet || udp { p.source_port } else { 0 };
+    let local = Addr { hi: p.ip.src.0, lo: p.ip.src.1 };
+    let remote = Addr { hi: p.ip.dst.0, lo: p.ip.dst.1 };
+    let target = targets::find(env, local, port, p.ip.proto);
+    let target = frame.blur64(target as u64) as u32;
+    // Nor is what comes to a port that no target names ever looked up.
+    if target == NODE || target & OWNER_ONLY != 0 {
+        return NODE;
+    }
+    env.feature(target, fact::SENT);
+    if !tcp_packet && !udp {
+        return target;
+    }
+    let h = hash(env, remote, local, (p.destination_port, p.source_port), p.ip.proto);
+    if udp {
+        // From a port of such a service itself it is an answer, and whom to is up to whoever forged the question.
+        if is_reflection_port(p.destination_port) && !is_reflection_port(p.source_port) {
+            env.feature(target, fact::ASKED);
+            note(frame, env, h, true);
+        }
+        return target;
+    }
+    let flags = p.tcp_flags & (tcp::SYN | tcp::ACK | tcp::RST);
+    if flags & tcp::RST != 0 {
+        env.feature(target, fact::RST_SENT);
+    } else if flags == tcp::SYN | tcp::ACK {
+        env.feature(target, fact::SYN_ACK_SENT);
+        if let Some(waiting) = pending(env, h) {
+            waiting.store(h >> 32 << 32 | p.seq.wrapping_add(1) as u64);
+        }
+    } else {
+        let own = flags == tcp::SYN;
+        if own {
+            env.feature(target, fact::ASKED);
+        }
+        note(frame, env, h, own || p.tcp_flags & tcp::FIN != 0 || p.payload_len() != 0);
+    }
+    target
+}
+
+/// What is known of the flow of a packet that came for a target.
+#[inline(always)]
+pub fn received<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, target: u32) -> u8 {
+    let udp = p.transport == Transport::Udp;
+    let asks = if udp {
+        is_reflection_port(p.source_port) && !is_reflection_port(p.destination_port)
+    } else {
+        p.transport == Transport::Tcp && !p.is_syn()
+    };
+    if frame.blur(asks as u8) & 1 == 0 || env.config().connections == 0 {
+        return Flow::None as u8;
+    }
+    let remote = Addr { hi: p.ip.src.0, lo: p.ip.src.1 };
+    let local = Addr { hi: p.ip.dst.0, lo: p.ip.dst.1 };
+    let h = frame.blur64(hash(env, remote, local, (p.source_port, p.destination_port), p.ip.proto));
+    let mut known = frame.blur(is_known(env, h) as u8) & 1;
+    let flags = p.tcp_flags & (tcp::SYN | tcp::ACK | tcp::RST | tcp::FIN);
+    if known == 0 && !udp && flags == tcp::ACK && completes(env, h, p.ack) {
+        env.feature(target, fact::COMPLETED);
+        note(frame, env, h, true);
+        known = 1;
+    }
+    let known = frame.blur(known) & 1;
+    // Without a branch: KNOWN and UNKNOWN are neighbours.
+    let fact = if udp { fact::ANSWERED } else { fact::UNKNOWN - known };
+    if !udp || known != 0 {
+        env.feature(target, frame.blur(fact) & 63);
+    }
+    Flow::Unknown as u8 - known
+}
+
+const _: () = assert!(fact::UNKNOWN == fact::KNOWN + 1);
+
+/// Whether the acknowledgement is the one that a handshake waits for. It does so once.
+#[inline(always)]
+fn completes<E: Env>(env: &E, h: u64, ack: u32) -> bool {
+    let Some(waiting) = pending(env, h) else { return false };
+    let completes = waiting.load() == h >> 32 << 32 | ack as u64;
+    if completes {
+        waiting.store(0);
+    }
+    completes
+}
+
+/// Whether a packet of no known flow is over what the target takes of them.
+#[inline(always)]
+pub fn is_refused<E: Env>(env: &E, policy: &TargetPolicy, target: u32) -> bool {
+    let limit = &policy.strangers;
+    match env.target_cells(target) {
+        Some(cells) if limit.cost != 0 => limits::charge64(env, &cells.strangers, limit.cost, limit.window),
+        _ => false,
+    }
+}

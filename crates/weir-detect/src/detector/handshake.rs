@@ -1,0 +1,127 @@
+//! D2: connections that do not come about. SYNs against completed handshakes (Wang, Zhang and Shin, "Detecting SYN flooding
+//! attacks", INFOCOM 2002, compare SYNs with FINs; a handshake says it sooner).
+//!
+//! A crowd's handshakes complete, a forged flood's cannot. The third packet comes a round trip after the first, so that SYNs are
+//! compared with what completed three windows later: in between nothing is said.
+
+use std::collections::VecDeque;
+
+use super::{CAP, Family, Score};
+use crate::baseline::WINDOWS_PER_SECOND;
+use crate::vector::Window;
+use weir_abi::counters::{Feature, fact};
+
+/// Windows in which a handshake has time to complete.
+const LAG: usize = 3;
+/// Windows that are compared: half a second.
+const SPAN: usize = WINDOWS_PER_SECOND as usize / 2;
+/// SYNs below which nothing is said.
+const LEAST: u64 = 50;
+/// A share of completed handshakes below which they fail.
+const FAILING: f64 = 0.5;
+/// A share from which on they succeed: what comes are customers.
+const FINE: f64 = 0.9;
+/// Weight of a window in what is usual: a minute.
+const WEIGHT: f64 = 1.0 / 600.0;
+/// Handshakes that must have completed before it is known that they can be seen to.
+const SEEN: f64 = 20.0;
+
+/// The handshakes of a target.
+#[derive(Clone, Debug, Default)]
+pub struct Handshakes {
+    syns: VecDeque<u64>,
+    completed: VecDeque<u64>,
+    /// The usual share of SYNs that lead to a connection, and how many connections taught it.
+    usual: f64,
+    taught: f64,
+}
+
+impl Handshakes {
+    /// Takes a window. Nothing where there are too few SYNs, or where handshakes were never seen to complete: the host's answers may
+    /// take another way.
+    pub fn window(&mut self, window: &Window) -> Option<Score> {
+        keep(&mut self.syns, window.feature(Feature::Syn), LAG + SPAN);
+        keep(&mut self.completed, window.fact(fact::COMPLETED), SPAN);
+        let syns: u64 = self.syns.iter().take(self.syns.len().saturating_sub(LAG)).sum();
+        let completed: u64 = self.completed.iter().sum();
+        let share = if syns == 0 { 0.0 } else { (completed as f64 / syns as f64).min(1.0) };
+        let known = self.taught >= SEEN;
+        let failing = known && syns >= LEAST && share < FAILING * self.usual;
+        if syns > 0 && !failing {
+            // Each connection counts about once, however long the span.
+            let connections = completed as f64 / SPAN as f64;
+            let weight = WEIGHT.max((connections / (self.taught + connections).max(1.0)).min(1.0));
+            self.usual += weight * (share - self.usual);
+            self.taught = (self.taught + connections).min(1e9);
+        }
+        if !known || syns < LEAST {
+            return None;
+        }
+        let value = if failing {
+            CAP * (1.0 - share / (FAILING * self.usual)).max(0.6)
+        } else if share >= FINE * self.usual {
+            -CAP
+        } else {
+            0.0
+        };
+        let (shown, usual) = (share * 100.0, self.usual * 100.0);
+        let evidence = format!("{shown:.0} % of {syns} SYNs came to a connection, usual {usual:.0} %");
+        Some(Score { detector: "handshake", family: Family::Handshake, value, alarm: failing, evidence })
+    }
+}
+
+fn keep(windows: &mut VecDeque<u64>, now: u64, most: usize) {
+    windows.push_back(now);
+    if windows.len() > most {
+        windows.pop_front();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Customers, a crowd, a flood, and a host whose answers nobody sees.
+    use super::*;
+    use weir_abi::counters::syn_slot;
+
+    /// Windows of so many SYNs, each share of which completes two windows later.
+    fn run(
+        handshakes: &mut Handshakes,
+        waiting: &mut VecDeque<u64>,
+        syns: u64,
+        completes: f64,
+        windows: usize,
+    ) -> Vec<Option<Score>> {
+        let one = |_| {
+            let mut w = Window::default();
+            w.slots[usize::from(syn_slot(0))] = syns;
+            waiting.push_back((syns as f64 * completes).round() as u64);
+            w.slots[usize::from(fact::COMPLETED)] = if waiting.len() > 2 { waiting.pop_front().unwrap() } else { 0 };
+            handshakes.window(&w)
+        };
+        (0..windows).map(one).collect()
+    }
+
+    #[test]
+    fn a_flood_fails_within_four_windows_and_a_crowd_never() {
+        let (mut handshakes, mut waiting) = (Handshakes::default(), VecDeque::new());
+        let calm = run(&mut handshakes, &mut waiting, 20, 1.0, 600);
+        assert!(calm.iter().flatten().all(|score| !score.alarm && score.value <= 0.0));
+        let crowd = run(&mut handshakes, &mut waiting, 400, 1.0, 50);
+        assert!(crowd.iter().flatten().all(|score| !score.alarm), "{crowd:?}");
+        assert_eq!(crowd.last().unwrap().as_ref().unwrap().value, -CAP);
+        run(&mut handshakes, &mut waiting, 20, 1.0, 20);
+        let flood = run(&mut handshakes, &mut waiting, 5000, 0.004, 10);
+        let first = flood.iter().position(|score| score.as_ref().is_some_and(|s| s.alarm)).unwrap();
+        assert!((LAG..LAG + 2).contains(&first), "{first}");
+        let last = flood.last().unwrap().as_ref().unwrap();
+        assert!(last.value >= 3.0, "{last:?}");
+        assert!(last.evidence.contains("of 25000 SYNs came to a connection, usual"), "{}", last.evidence);
+    }
+
+    #[test]
+    fn without_a_connection_ever_seen_it_says_nothing() {
+        let (mut handshakes, mut waiting) = (Handshakes::default(), VecDeque::new());
+        let scores = run(&mut handshakes, &mut waiting, 5000, 0.0, 600);
+        assert!(scores.iter().all(Option::is_none));
+    }
+}

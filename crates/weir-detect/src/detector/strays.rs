@@ -1,0 +1,105 @@
+//! D6: TCP packets of connections that the host does not take part in. Customers send hardly any: the last ones of a connection that
+//! is closed already.
+
+use super::{CAP, Family, Score};
+use crate::vector::Window;
+use weir_abi::counters::fact;
+
+/// Strays in a window below which it says nothing: a thousand per second.
+const LEAST: u64 = 100;
+/// An alarm needs so many times the usual share.
+const TIMES: f64 = 5.0;
+/// The usual share is taken to be at least this: one connection that is closed has a few.
+const FLOOR: f64 = 0.01;
+/// No share can be so many times the usual where this is usual: the host's answers take another way.
+const BLIND: f64 = 0.15;
+/// Packets of known flows from which on there is a usual.
+const TAUGHT: f64 = 1000.0;
+/// Weight of a window in what is usual: a minute.
+const WEIGHT: f64 = 1.0 / 600.0;
+/// Packets of a window from which on hardly any stray says that these are customers.
+const MANY: u64 = 50;
+
+/// What is usual at a target.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Strays {
+    /// Share of strays among its TCP packets.
+    usual: f64,
+    /// Packets of known flows that taught it.
+    taught: f64,
+}
+
+impl Strays {
+    /// Takes a window. Nothing where too little is known, or comes.
+    pub fn window(&mut self, window: &Window) -> Option<Score> {
+        let (strays, known) = (window.fact(fact::UNKNOWN), window.fact(fact::KNOWN));
+        let all = strays + known;
+        if all == 0 {
+            return None;
+        }
+        let share = strays as f64 / all as f64;
+        let usual = self.usual.max(FLOOR);
+        let told = self.taught >= TAUGHT && self.usual < BLIND;
+        let alarm = told && strays >= LEAST && share > TIMES * usual;
+        if !alarm {
+            let weight = WEIGHT.max((all as f64 / (self.taught + all as f64)).min(1.0));
+            self.usual += weight * (share - self.usual);
+            self.taught = (self.taught + known as f64).min(1e9);
+        }
+        if !told {
+            return None;
+        }
+        let value = if alarm {
+            CAP
+        } else if all >= MANY && share <= usual {
+            -CAP
+        } else {
+            0.0
+        };
+        let evidence = format!(
+            "{:.1} % of {all} TCP packets belong to no connection of the host, usual {:.1} %",
+            share * 100.0,
+            self.usual * 100.0
+        );
+        Some(Score { detector: "strays", family: Family::Handshake, value, alarm, evidence })
+    }
+
+    /// Strays in a window that are usual for so many packets of known flows.
+    pub fn usual(&self, known: f64) -> f64 {
+        known * self.usual.max(FLOOR) / (1.0 - self.usual.max(FLOOR)).max(0.5)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Customers, a flood that no connection explains, and a host of which one direction is seen only.
+    use super::*;
+
+    fn window(known: u64, strays: u64) -> Window {
+        let mut w = Window::default();
+        w.slots[usize::from(fact::KNOWN)] = known;
+        w.slots[usize::from(fact::UNKNOWN)] = strays;
+        w
+    }
+
+    #[test]
+    fn a_flood_of_strays_alarms_and_customers_do_not() {
+        let mut strays = Strays::default();
+        (0..100).for_each(|_| assert!(!strays.window(&window(100, 1)).is_some_and(|score| score.alarm)));
+        assert_eq!(strays.window(&window(3000, 20)).unwrap().value, -CAP, "a crowd");
+        let score = strays.window(&window(100, 5000)).unwrap();
+        assert!(score.alarm && score.value == CAP);
+        assert_eq!(score.evidence, "98.0 % of 5100 TCP packets belong to no connection of the host, usual 0.9 %");
+        assert!(!strays.window(&window(3, 90)).unwrap().alarm, "too few");
+        // It is not learned, however long it lasts.
+        (0..10_000).for_each(|_| assert!(strays.window(&window(100, 5000)).unwrap().alarm));
+    }
+
+    #[test]
+    fn where_connections_are_not_seen_it_says_nothing() {
+        let mut strays = Strays::default();
+        assert!((0..1000).all(|_| strays.window(&window(0, 5000)).is_none()));
+        let mut half = Strays::default();
+        assert!((0..1000).all(|_| half.window(&window(500, 500)).is_none()));
+    }
+}

@@ -1,0 +1,194 @@
+//! Connection truth: which flows the host takes part in, what teaches it, and what it means for packets.
+
+use weir_abi::Reason;
+use weir_abi::counters::fact;
+use weir_abi::flow::{AGE_SHIFT, MARKS};
+use weir_abi::limit::TARGET_UNIT_SHIFT;
+use weir_policy::overlay::{FIRST, TargetRule, overlay};
+use weir_policy::rules::Mode;
+use weir_sim::env::Sizes;
+
+use crate::packet::{Pair, flag, from};
+use crate::story::{HZ, Story};
+use crate::world::{ANN, ANN6, BEN, CAT, SHOP, SHOP6, at, policy, rule, shop};
+
+const ISN: u32 = 0x9000_0000;
+
+fn ack(pair: Pair, port: u16, number: u32) -> Vec<u8> {
+    pair.segment((port, 443), flag::ACK, (1, number), b"")
+}
+
+fn syn_ack(pair: Pair, port: u16) -> Vec<u8> {
+    pair.back().segment((443, port), flag::SYN | flag::ACK, (ISN, 1), b"")
+}
+
+/// SYN, SYN-ACK, ACK: known from the third packet on.
+#[track_caller]
+fn connect(story: &mut Story, pair: Pair, port: u16) {
+    story.passes(&pair.syn(port, 443), "shop", Reason::Clean);
+    story.sends(&syn_ack(pair, port), "shop");
+    story.passes(&ack(pair, port, ISN + 1), "shop", Reason::KnownFlow);
+}
+
+#[test]
+fn a_handshake_that_is_completed_makes_a_known_flow() {
+    for pair in [from(ANN, SHOP), from(ANN6, SHOP6)] {
+        let mut story = Story::of(&policy([shop()]));
+        connect(&mut story, pair, 4000);
+        story.passes(&pair.tcp(4000, 443, flag::ACK | flag::PSH, b"GET /"), "shop", Reason::KnownFlow);
+        // Another port, another customer: nobody has seen these.
+        story.passes(&pair.tcp(4001, 443, flag::ACK, b""), "shop", Reason::Clean);
+        let facts = [fact::SENT, fact::SYN_ACK_SENT, fact::COMPLETED, fact::KNOWN, fact::UNKNOWN, fact::RST_SENT];
+        assert_eq!(facts.map(|slot| story.fact("shop", slot)), [1, 1, 1, 2, 1, 0]);
+    }
+}
+
+/// A forger does not hear the SYN-ACK, so he cannot name its number; the first right one is the only one.
+#[test]
+fn a_guessed_acknowledgement_proves_nothing() {
+    let mut story = Story::of(&policy([shop()]));
+    let ann = from(ANN, SHOP);
+    story.passes(&ann.syn(4000, 443), "shop", Reason::Clean);
+    story.sends(&syn_ack(ann, 4000), "shop");
+    for guess in [0, 1, ISN, ISN + 2, !ISN] {
+        story.passes(&ack(ann, 4000, guess), "shop", Reason::Clean);
+    }
+    story.passes(&ack(from(BEN, SHOP), 4000, ISN + 1), "shop", Reason::Clean);
+    assert_eq!((story.fact("shop", fact::COMPLETED), story.fact("shop", fact::UNKNOWN)), (0, 6));
+    story.passes(&ack(ann, 4000, ISN + 1), "shop", Reason::KnownFlow);
+    assert_eq!(story.fact("shop", fact::COMPLETED), 1);
+}
+
+/// What a host answers to anyone teaches nothing: SYN-ACKs, RSTs, bare ACKs. What it says only in a connection does.
+#[test]
+fn what_the_host_says_in_a_connection_teaches_it() {
+    let ann = from(ANN, SHOP);
+    let probe = ann.tcp(4000, 443, flag::ACK, b"");
+    let bare = [flag::ACK, flag::RST, flag::RST | flag::ACK, flag::SYN | flag::ACK];
+    let mut story = Story::of(&policy([shop()]));
+    for flags in bare {
+        story.sends(&ann.back().tcp(443, 4000, flags, b""), "shop");
+    }
+    story.passes(&probe, "shop", Reason::Clean);
+    assert_eq!((story.fact("shop", fact::RST_SENT), story.fact("shop", fact::SENT)), (2, 4));
+    for (flags, payload) in [(flag::ACK, &b"page"[..]), (flag::ACK | flag::FIN, b""), (flag::SYN, b"")] {
+        let mut story = Story::of(&policy([shop()]));
+        story.sends(&ann.back().tcp(443, 4000, flags, payload), "shop");
+        story.passes(&probe, "shop", Reason::KnownFlow);
+    }
+}
+
+/// A forged flood of handshakes never completed, however long, takes nobody's place.
+#[test]
+fn strangers_neither_fill_the_table_nor_evict() {
+    let sizes = Sizes { flow_lines: 4, ..Sizes::default() };
+    let mut story = Story::with(&policy([shop()]), &sizes);
+    let ann = from(ANN, SHOP);
+    connect(&mut story, ann, 4000);
+    for i in 0..300u16 {
+        let forged = from(&format!("10.{}.{}.9", i >> 8, i & 255), SHOP);
+        story.passes(&forged.syn(5000, 443), "shop", Reason::Clean);
+        story.sends(&syn_ack(forged, 5000), "shop");
+        story.passes(&ack(forged, 5000, u32::from(i)), "shop", Reason::Clean);
+    }
+    story.passes(&ann.tcp(4000, 443, flag::ACK, b"x"), "shop", Reason::KnownFlow);
+    assert_eq!(story.fact("shop", fact::COMPLETED), 1);
+}
+
+/// Where proven flows are more than fit, the one that has been silent for longest goes.
+#[test]
+fn a_full_line_forgets_the_flow_that_was_silent_for_longest() {
+    let sizes = Sizes { flow_lines: 1, ..Sizes::default() };
+    let mut story = Story::with(&policy([shop()]), &sizes);
+    let ann = from(ANN, SHOP);
+    let says = |port: u16| ann.back().tcp(443, port, flag::ACK, b"page");
+    for port in 0..MARKS as u16 {
+        story.sends(&says(4000 + port), "shop");
+        story.wait(1 << AGE_SHIFT);
+    }
+    // The oldest one speaks again, so that the second one is the oldest now.
+    story.sends(&says(4000), "shop");
+    story.sends(&says(5000), "shop");
+    for port in (4000..4000 + MARKS as u16).chain([5000]) {
+        let reason = if port == 4001 { Reason::Clean } else { Reason::KnownFlow };
+        story.passes(&ann.tcp(port, 443, flag::ACK, b""), "shop", reason);
+    }
+}
+
+/// The rules of an incident are about strangers; people's own are about everybody.
+#[test]
+fn an_incidents_rule_does_not_touch_a_known_flow() {
+    let mut p = policy([shop()]);
+    let own = p.names.intern("nine");
+    p.rules = vec![rule(own, "tcp and dport 443 and ttl 9", Mode::Enforce)];
+    let mut story = Story::of(&p);
+    let (ann, cat) = (from(ANN, SHOP), from(CAT, SHOP));
+    connect(&mut story, ann, 4000);
+    let wanted = TargetRule {
+        id: FIRST + 1,
+        matches: "tcp and dport 443".parse().unwrap(),
+        mode: Mode::Enforce,
+        targets: vec![1],
+    };
+    story.lay(overlay(story.env.image(), &[wanted]).diff);
+    story.passes(&ann.tcp(4000, 443, flag::ACK, b""), "shop", Reason::KnownFlow);
+    story.matching(Some(FIRST + 1));
+    story.drops(&cat.tcp(4000, 443, flag::ACK, b""), "shop", Reason::Rule);
+    story.matching(Some(own));
+    let nine = ann.ip_ttl(9, 6, &crate::packet::tcp(4000, 443, flag::ACK));
+    story.drops(&nine, "shop", Reason::Rule);
+}
+
+/// Under attack without a signature: strangers' packets are limited as a whole, and connections go on.
+#[test]
+fn strangers_have_a_limit_of_their_own() {
+    let mut story = Story::of(&policy([shop()]));
+    let (ann, cat) = (from(ANN, SHOP), from(CAT, SHOP));
+    connect(&mut story, ann, 4000);
+    // Two a second, two at once.
+    let cost = u64::from(HZ / 2) << TARGET_UNIT_SHIFT;
+    story.limit_strangers("shop", cost, 2 * cost);
+    let stray = cat.tcp(9, 443, flag::ACK, b"");
+    story.passes(&stray, "shop", Reason::Clean);
+    story.passes(&stray, "shop", Reason::Clean);
+    for _ in 0..20 {
+        story.drops(&stray, "shop", Reason::Strangers);
+        story.passes(&ann.tcp(4000, 443, flag::ACK, b"x"), "shop", Reason::KnownFlow);
+    }
+    // New connections are not strangers' packets: the limits of connections are for them.
+    story.passes(&cat.syn(10, 443), "shop", Reason::Clean);
+    story.wait(u64::from(HZ) / 2);
+    story.passes(&stray, "shop", Reason::Clean);
+    story.drops(&stray, "shop", Reason::Strangers);
+}
+
+/// A host that asks a name server gets the answer, also where answers from such ports are refused.
+#[test]
+fn an_answer_to_the_hosts_own_question_is_no_reflection() {
+    let mut host = shop();
+    host.endpoints = vec![at(SHOP, 0, 0)];
+    host.hygiene.reflection = true;
+    let mut story = Story::of(&policy([host]));
+    let server = from(CAT, SHOP);
+    story.drops(&server.udp(53, 40000, b"answer"), "shop", Reason::ReflectionPort);
+    story.sends(&server.back().udp(40000, 53, b"question"), "shop");
+    story.passes(&server.udp(53, 40000, b"answer"), "shop", Reason::KnownFlow);
+    story.drops(&server.udp(53, 40001, b"answer"), "shop", Reason::ReflectionPort);
+    story.drops(&from(BEN, SHOP).udp(53, 40000, b"answer"), "shop", Reason::ReflectionPort);
+    assert_eq!((story.fact("shop", fact::ASKED), story.fact("shop", fact::ANSWERED)), (1, 1));
+    // An answer from the host's own such port is none of its questions.
+    story.sends(&server.back().udp(123, 53, b"answer"), "shop");
+    story.drops(&server.udp(53, 123, b"x"), "shop", Reason::ReflectionPort);
+    assert_eq!(story.fact("shop", fact::ASKED), 1);
+}
+
+/// Nothing is known, and nothing asked, where the host's own packets are not seen.
+#[test]
+fn without_sight_of_what_the_host_sends_nothing_is_said() {
+    let mut story = Story::of(&policy([shop()]));
+    story.env.configure(|c| c.connections = 0);
+    let ann = from(ANN, SHOP);
+    story.sends(&ann.back().tcp(443, 4000, flag::ACK, b"page"), crate::story::NODE);
+    story.passes(&ann.tcp(4000, 443, flag::ACK, b""), "shop", Reason::Clean);
+    assert_eq!((story.fact("shop", fact::UNKNOWN), story.fact("shop", fact::SENT)), (0, 0));
+}
