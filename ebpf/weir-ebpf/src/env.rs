@@ -4,8 +4,8 @@ use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_jiffies64};
 use weir_abi::counters::{counter_index, feature_index};
 use weir_abi::rules::SLOTS;
 use weir_abi::{
-    Cell32, Cell64, Config, FlowLine, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine, TargetCells,
-    TargetKey, TargetPolicy,
+    Cell32, Cell64, Config, FlowLine, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine,
+    TargetCells, TargetKey, TargetPolicy,
 };
 use weir_core::{Env, targets};
 

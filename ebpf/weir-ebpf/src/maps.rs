@@ -10,8 +10,8 @@ use weir_abi::prefix::{SLOTS4_WORDS, SLOTS6_WORDS};
 use weir_abi::rules::SLOTS;
 use weir_abi::sample::SampleBudget;
 use weir_abi::{
-    Config, Counter, FEATURE_SLOTS, FlowLine, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine,
-    TargetCells, TargetKey, TargetPolicy,
+    Config, Counter, FEATURE_SLOTS, FlowLine, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables,
+    SourceLine, TargetCells, TargetKey, TargetPolicy,
 };
 
 /// User space writes these arrays through mmap: no system call per entry. They start page-aligned, so lines really are lines.
@@ -56,8 +56,7 @@ pub static FRAGMENTS: Array<Shared<FragmentSlot>> = Array::with_max_entries(DEFA
 #[map]
 pub static FLOWS: Array<Shared<FlowLine>> = Array::with_max_entries(DEFAULT_FLOW_LINES, MMAPABLE);
 #[map]
-pub static PENDING: Array<Shared<Pending>> =
-    Array::with_max_entries(DEFAULT_FLOW_LINES * PENDING_PER_LINE, MMAPABLE);
+pub static PENDING: Array<Shared<Pending>> = Array::with_max_entries(DEFAULT_FLOW_LINES * PENDING_PER_LINE, MMAPABLE);
 #[map]
 pub static RULES: Array<RuleTables> = Array::with_max_entries(2, MMAPABLE);
 #[map]
