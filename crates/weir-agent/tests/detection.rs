@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant, SystemTime};
 
-use weir_abi::counters::{syn_fact, syn_slot};
+use weir_abi::counters::{fact, feature_slot, kind, syn_fact, syn_slot};
 use weir_abi::sample::SAMPLE_BYTES;
 use weir_abi::{FEATURE_SLOTS, Reason, Sample, Verdict};
 use weir_agent::engine::{Engine, Now, Settings};
@@ -86,6 +86,20 @@ impl World {
         }
     }
 
+    /// So many windows of TCP packets in connections, and of some that are in none.
+    fn segments(&mut self, n: u32, known: u64, strays: u64) {
+        for _ in 0..n {
+            {
+                let mut state = self.kernel.state();
+                let row = state.slots.entry(1).or_insert([0; FEATURE_SLOTS]);
+                row[usize::from(fact::KNOWN)] += known;
+                row[usize::from(fact::UNKNOWN)] += strays;
+                row[usize::from(feature_slot(kind::TCP, true, false))] += known + strays;
+            }
+            self.windows(1, 0);
+        }
+    }
+
     fn rules(&self) -> (u32, u64) {
         let state = self.kernel.state();
         let image = state.image.as_ref().unwrap();
@@ -133,6 +147,32 @@ fn a_flood_is_met_with_rules_that_outlive_a_new_policy_and_go_after_it() {
     assert_eq!(world.incidents().len(), 1, "one incident, however long");
     world.windows(311, 0);
     assert_eq!((world.incidents()[0].state.as_str(), world.rules()), ("Ended", (0, 0)));
+}
+
+/// ACKs that no rule could tell from customers': connections go on, strangers are held back, also under a new policy.
+#[test]
+fn strangers_are_held_back_and_let_go() {
+    let mut world = World::new();
+    let strangers = |world: &World| world.kernel.state().image.as_ref().unwrap().policies[1].strangers;
+    world.segments(100, 100, 0);
+    world.segments(3, 100, 20_000);
+    let row = &world.incidents()[0];
+    assert_eq!(
+        (row.vector.as_str(), row.state.as_str(), row.strays_packets_per_s),
+        ("ACK flood", "Mitigating", Some(200))
+    );
+    assert!(row.mitigated.is_some() && row.evidence[0].contains("belong to no connection of the host"), "{row:?}");
+    let held = strangers(&world);
+    // One packet costs a 200th of a second, and a second's worth may come at once.
+    assert!(held.cost != 0 && held.window == 200 * held.cost, "{held:?}");
+
+    let files = world.dir.path().join("policy");
+    fs::write(files.join("host.yaml"), SHOP.replace("spec: {", "spec: {deny: [{cidr: 203.0.113.0/24}], ")).unwrap();
+    world.engine.reload(load(&files), at(world.start, world.windows));
+    assert_eq!(strangers(&world), held);
+
+    world.segments(311, 100, 0);
+    assert_eq!((world.incidents()[0].state.as_str(), strangers(&world).cost), ("Ended", 0));
 }
 
 #[test]

@@ -230,6 +230,12 @@ impl Engine {
         })
     }
 
+    /// What targets' strays are held to, packets per second.
+    pub fn held(&self) -> impl Iterator<Item = (u32, u64)> {
+        let least = |state: &Target| state.watches.iter().filter_map(Watch::held).min();
+        self.targets.iter().filter_map(move |(id, state)| Some((*id, least(state)?)))
+    }
+
     fn target(&mut self, id: u32) -> &mut Target {
         let settings = self.settings;
         self.targets.entry(id).or_insert_with(|| Target {

@@ -1,7 +1,8 @@
 //! From signatures to rules over a policy: each rule of each open incident, with a number that it keeps. Incidents of several
 //! targets that came to the same rule share it: rules are few.
 
-use weir_policy::overlay::{FIRST, TargetRule};
+use weir_policy::limits::{self, Cell, Rate, Unit};
+use weir_policy::overlay::{FIRST, TargetRule, TargetStrays};
 use weir_policy::rules::Mode;
 
 use crate::engine::Engine;
@@ -43,6 +44,16 @@ impl Layer {
         }
         self.laid = wanted;
         &self.laid
+    }
+
+    /// What targets are to take of packets of no known connection.
+    pub fn strays(engine: &Engine, tick_hz: u32) -> Vec<TargetStrays> {
+        let limit = |per_second| {
+            let rate = Rate::per_second(per_second, per_second);
+            // A rate of this size and a burst of a second can always be counted.
+            limits::compile(&rate, Cell::Target, Unit::Packets, tick_hz).ok().map(|compiled| compiled.limit)
+        };
+        engine.held().filter_map(|(target, strays)| Some(TargetStrays { target, limit: limit(strays)? })).collect()
     }
 
     /// Those that were laid last.

@@ -40,6 +40,8 @@ pub struct Incident {
     pub evidence: Vec<String>,
     /// The rules.
     pub signature: Signature,
+    /// Packets per second that packets of no known connection were held to.
+    pub strays: Option<u64>,
     /// Who sends.
     pub sources: Sources,
     /// How often it came back.
@@ -118,6 +120,7 @@ impl Incidents {
                         usual: rates.1,
                         evidence,
                         signature: Signature::default(),
+                        strays: None,
                         sources: Sources::default(),
                         relapses: 0,
                     },
@@ -131,6 +134,12 @@ impl Incidents {
                 if sources.estimate > 0 {
                     incident.sources = sources;
                 }
+            }
+            Step::Held { strays } => {
+                let Some(incident) = self.0.get_mut(&id) else { return };
+                incident.mitigated.get_or_insert(window);
+                incident.state = State::Mitigating;
+                incident.strays = Some(strays);
             }
             Step::Unsigned { .. } => {}
             Step::Now(state) => {

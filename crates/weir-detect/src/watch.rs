@@ -7,6 +7,7 @@ use weir_abi::Addr;
 use weir_policy::rules::MatchVector;
 
 use crate::detector::shape::LEAST;
+use crate::detector::strays::Said;
 use crate::detector::{Family, Score, answers, hygiene};
 use crate::engine::Settings;
 use crate::even::Even;
@@ -70,6 +71,11 @@ pub enum Step {
         /// Who sends.
         sources: Sources,
     },
+    /// Packets of no known connection are to be held to so many per second, all of the target's together.
+    Held {
+        /// Packets per second.
+        strays: u64,
+    },
     /// No rule tells the attack from customers; more samples are taken.
     Unsigned {
         /// Share of the attack that safe rules would have covered.
@@ -93,7 +99,7 @@ pub struct Seen<'a> {
     /// What the target's handshakes say, where they say something.
     pub handshakes: Option<&'a Score>,
     /// What its packets of unknown connections say.
-    pub strays: Option<&'a Score>,
+    pub strays: Option<&'a Said>,
 }
 
 /// The watch.
@@ -102,6 +108,7 @@ pub struct Watch {
     usual: Usual,
     entry: Entry,
     crowded: Entry,
+    strayed: Entry,
     /// Samples of the window that runs.
     now: Even<Sampled>,
     open: Option<Open>,
@@ -115,6 +122,7 @@ impl Watch {
             usual: Usual::default(),
             entry: Entry::default(),
             crowded: Entry::default(),
+            strayed: Entry::default(),
             now: Even::new(samples),
             open: None,
             dormant: None,
@@ -153,6 +161,11 @@ impl Watch {
         self.open.as_ref().filter(|open| open.life.state != State::Ended)?.signature.as_ref()
     }
 
+    /// What the target's strays are held to, packets per second.
+    pub fn held(&self) -> Option<u64> {
+        self.open.as_ref().filter(|open| open.life.state != State::Ended)?.held
+    }
+
     /// Ends a window.
     pub fn window(&mut self, seen: Seen<'_>, benign: &mut Reservoir, settings: &Settings) -> Vec<Step> {
         let count = seen.window.packets(seen.vector);
@@ -166,12 +179,16 @@ impl Watch {
         let volume = verdict.families.contains(&Family::Volume);
         let crowded = self.crowded.takes(volume, false);
         let sure = self.entry.window(&verdict);
+        // Enough to hold strangers back, which touches no connection; too little to write rules.
+        let said = seen.strays.filter(|said| said.score.alarm && matches!(seen.vector, Vector::Tcp | Vector::RstFin));
+        let strayed = self.strayed.takes(said.is_some() && verdict.confidence >= level::CONTAIN, false);
+        let may_drop = sure && verdict.corroborated();
         let suspicious = !verdict.families.is_empty() || verdict.confidence >= level::SUSPECT;
         let above = (count as f64 - self.usual.packets.mean()).max(0.0);
         let mut steps = Vec::new();
 
         let attacked = self.open.as_ref().is_some_and(|open| open.label == Label::Attack);
-        let label = if sure && verdict.corroborated() && !attacked {
+        let label = if (may_drop || strayed) && !attacked {
             Some(Label::Attack)
         } else if crowded && self.open.is_none() {
             Some(Label::Surge)
@@ -205,8 +222,19 @@ impl Watch {
 
         match &mut self.open {
             Some(open) if open.label == Label::Attack => {
+                // Connections go on, whatever the flood looks like, and rules need no more than that to be looked for in peace.
+                if open.held.is_none()
+                    && let Some(said) = said
+                {
+                    open.hold(said.harmless);
+                    steps.push(Step::Held { strays: said.harmless });
+                }
                 open.collect(samples, settings);
                 let usual = &self.usual.packets;
+                open.may_drop |= may_drop;
+                if !open.may_drop {
+                    return steps;
+                }
                 steps.extend(open.answer(count as f64, usual, benign.packets(), settings));
             }
             // A crowd's level becomes the usual one within minutes; what it looks like is not learned before it is over.
@@ -224,6 +252,7 @@ impl Watch {
             self.usual.rate.reset();
             self.entry = Entry::default();
             self.crowded = Entry::default();
+            self.strayed = Entry::default();
         }
         if let Some(dormant) = &mut self.dormant
             && dormant.ages()
@@ -244,7 +273,7 @@ impl Watch {
                 let (now, second) = (hygiene::window(seen.window), hygiene::window(seen.second));
                 scores.push(if second.alarm && !now.alarm { second } else { now });
             }
-            Vector::Tcp | Vector::RstFin => scores.extend(seen.strays.cloned()),
+            Vector::Tcp | Vector::RstFin => scores.extend(seen.strays.map(|said| said.score.clone())),
             Vector::UdpReflection | Vector::SynAck => {
                 scores.push(answers::window(count, &usual.packets, seen.asked));
             }

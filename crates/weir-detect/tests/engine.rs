@@ -47,6 +47,36 @@ fn a_forged_syn_flood_is_signed_in_its_first_window_and_let_go_after_it() {
     assert_eq!(traffic.engine.signatures().count(), 0, "its rules are gone");
 }
 
+/// ACKs that look like customers' to the last bit: no rule can tell them, but no connection of the host's knows them.
+#[test]
+fn a_flood_of_strays_is_held_back_without_a_rule_and_let_go_after_it() {
+    let mut traffic = Traffic::new();
+    // Far less than it takes to know a rate.
+    assert_eq!(traffic.windows(100, |traffic| traffic.segments(100, 1)), []);
+    let flood = traffic.windows(50, |traffic| traffic.segments(100, 20_000));
+    assert_eq!(began(&flood), [(101, Label::Attack)], "the second window is sure");
+    let held =
+        flood.iter().filter_map(|e| if let Step::Held { strays } = e.step { Some((e.window, strays)) } else { None });
+    assert_eq!(held.collect::<Vec<_>>(), [(101, 200)]);
+    assert_eq!(signed(&flood), []);
+    assert_eq!(traffic.engine.held().collect::<Vec<_>>(), [(7, 200)]);
+
+    let after = traffic.windows(400, |traffic| traffic.segments(100, 1));
+    let states = after.iter().map(|e| e.step.clone()).collect::<Vec<_>>();
+    assert_eq!(states, [Step::Now(State::Watching), Step::Now(State::Ended)]);
+    assert_eq!(traffic.engine.held().count(), 0);
+}
+
+/// A crowd that talks in connections is a crowd, whatever its packets look like.
+#[test]
+fn a_crowd_in_connections_is_never_an_attack() {
+    let mut traffic = Traffic::new();
+    let _ = traffic.windows(700, |traffic| traffic.segments(100, 1));
+    let crowd = traffic.windows(300, |traffic| traffic.other_segments(4000, 40));
+    assert_eq!(began(&crowd).iter().map(|(_, label)| *label).collect::<Vec<_>>(), [Label::Surge]);
+    assert_eq!((signed(&crowd), traffic.engine.held().count()), (vec![], 0));
+}
+
 #[test]
 fn a_crowd_of_customers_is_a_surge_and_nothing_is_signed() {
     let mut traffic = Traffic::new();

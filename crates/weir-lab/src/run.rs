@@ -165,6 +165,10 @@ fn protected(
     });
     // Attaching a program resets the uplink's queue: neighbours are found again before anything is measured.
     customers::wait_until_served(&stage.lab).context("with protection, before the flood")?;
+    if scenario.learns {
+        audience.note("customers alone, while Weir gets to know their connections");
+        let _ = act::perform(stage, None, options, audience)?;
+    }
     let (before, start, usage) = (guard.settled_counters()?, Instant::now(), guard.usage()?);
     let attack = (!(scenario.streams)().is_empty()).then_some((scenario, pps));
     let act = act::perform(stage, attack, options, audience)?;

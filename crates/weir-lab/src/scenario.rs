@@ -27,6 +27,8 @@ pub struct Scenario {
     pub pps: u64,
     /// What Weir is told.
     pub policy: fn() -> Policy,
+    /// Customers are alone with Weir for as long as an act lasts before the flood begins: connections must have been seen.
+    pub learns: bool,
     /// Reasons that Weir should drop for; every other reason is a finding.
     pub expected: &'static [&'static str],
 }

@@ -1,7 +1,7 @@
 //! Rules of incidents over a compiled policy: they come and go within milliseconds, and nothing else is compiled again for them.
 
-use weir_abi::RuleTables;
 use weir_abi::rules::SLOTS;
+use weir_abi::{Limit, RuleTables};
 
 use crate::diff::{Diff, Step};
 use crate::image::TableImage;
@@ -23,6 +23,15 @@ pub struct TargetRule {
     pub targets: Vec<u32>,
 }
 
+/// What a target takes of packets of no known connection while it is attacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TargetStrays {
+    /// The target, by id.
+    pub target: u32,
+    /// Packets, all of the target's together.
+    pub limit: Limit,
+}
+
 /// What becomes of an image under rules of incidents.
 #[derive(Clone, Debug)]
 pub struct Overlay {
@@ -34,8 +43,8 @@ pub struct Overlay {
     pub slots: Vec<u64>,
 }
 
-/// The change that puts these rules, and no others of incidents, over the image. Rules that stay keep their slots and counters.
-pub fn overlay(image: &TableImage, wanted: &[TargetRule]) -> Overlay {
+/// The change that puts these rules and limits, and no others of incidents, over the image. Rules that stay keep their slots and counters.
+pub fn overlay(image: &TableImage, wanted: &[TargetRule], strays: &[TargetStrays]) -> Overlay {
     let own = slots_of(&image.rules, |owner| owner < FIRST);
     let as_rules = wanted.iter().map(|rule| Rule {
         id: rule.id,
@@ -51,6 +60,12 @@ pub fn overlay(image: &TableImage, wanted: &[TargetRule]) -> Overlay {
     let mut policies = image.policies.clone();
     for policy in &mut policies {
         policy.rules &= own;
+        policy.strangers = Limit::default();
+    }
+    for held in strays {
+        if let Some(policy) = policies.get_mut(held.target as usize) {
+            policy.strangers = held.limit;
+        }
     }
     for (rule, slots) in wanted.iter().zip(&built.slots) {
         for target in &rule.targets {
@@ -130,18 +145,18 @@ mod tests {
     fn rules_come_and_go_over_those_of_the_policy() {
         let before = image(&["udp and sport 123"]);
         let mut after = before.clone();
-        let first = overlay(&after, &[rule(1, "tcp and ttl 7"), rule(2, "udp and sport 53")]);
+        let first = overlay(&after, &[rule(1, "tcp and ttl 7"), rule(2, "udp and sport 53")], &[]);
         assert!(first.errors.is_empty());
         first.diff.apply(&mut after);
         assert_eq!((after.policies[1].rules.count_ones(), after.rules.enforce.count_ones()), (3, 3));
         assert_eq!(after.policies[0].rules, before.policies[0].rules, "other targets are left alone");
-        let second = overlay(&after, &[rule(2, "udp and sport 53")]);
+        let second = overlay(&after, &[rule(2, "udp and sport 53")], &[]);
         assert_eq!(second.slots[0], first.slots[1], "what stays keeps its slot");
         second.diff.apply(&mut after);
         assert_eq!(after.rules.enforce.count_ones(), 2);
-        overlay(&after, &[]).diff.apply(&mut after);
+        overlay(&after, &[], &[]).diff.apply(&mut after);
         assert_eq!(after, before);
-        assert!(overlay(&after, &[]).diff.steps.is_empty());
+        assert!(overlay(&after, &[], &[]).diff.steps.is_empty());
     }
 
     #[test]
@@ -149,17 +164,33 @@ mod tests {
         let ports = (1..=60).map(|port| format!("udp and sport {port}")).collect::<Vec<_>>();
         let before = image(&ports.iter().map(String::as_str).collect::<Vec<_>>());
         let wanted = (1..=10).map(|i| rule(i, &format!("tcp and ttl {i}"))).collect::<Vec<_>>();
-        let laid = overlay(&before, &wanted);
+        let laid = overlay(&before, &wanted, &[]);
         assert_eq!(laid.errors.len(), 6, "{:?}", laid.errors);
         let mut after = before.clone();
         laid.diff.apply(&mut after);
         assert_eq!((after.rules.live, after.rules.live & before.rules.live), (u64::MAX, before.rules.live));
         // Every slot is taken: another incident's rules get those of the first, which are given up before.
         let others = (11..=14).map(|i| TargetRule { targets: Vec::new(), ..rule(i, &format!("tcp and ttl {i}")) });
-        let second = overlay(&after, &others.collect::<Vec<_>>());
+        let second = overlay(&after, &others.collect::<Vec<_>>(), &[]);
         let [Step::Policies(between), Step::Rules(_)] = &second.diff.steps[..] else { panic!("{:?}", second.errors) };
         assert_eq!(between[1].rules, before.policies[1].rules);
-        overlay(&after, &[]).diff.apply(&mut after);
+        overlay(&after, &[], &[]).diff.apply(&mut after);
         assert_eq!(after, before);
+    }
+
+    /// A limit for strangers' packets comes and goes with the incident, by one step each.
+    #[test]
+    fn strays_are_held_and_let_go() {
+        let before = image(&["udp and sport 123"]);
+        let mut after = before.clone();
+        let held = TargetStrays { target: 1, limit: Limit { cost: 7, window: 70 } };
+        let nobody = TargetStrays { target: 99, ..held };
+        let laid = overlay(&after, &[], &[held, nobody]);
+        assert_eq!(laid.diff.steps.len(), 1);
+        laid.diff.apply(&mut after);
+        assert_eq!((after.policies[0], after.policies[1].strangers), (before.policies[0], held.limit));
+        assert!(overlay(&after, &[], &[held]).diff.steps.is_empty(), "what stays is not written again");
+        overlay(&after, &[], &[]).diff.apply(&mut after);
+        assert_eq!(after.policies, before.policies);
     }
 }

@@ -32,11 +32,12 @@ pub struct Detecting {
     rows: Vec<Row>,
     targets: u32,
     layer: Layer,
+    tick_hz: u32,
 }
 
 impl Detecting {
-    /// Watches the targets of an environment.
-    pub fn new(env: &SimEnv, settings: Settings) -> Self {
+    /// Watches the targets of an environment whose clock has so many ticks per second.
+    pub fn new(env: &SimEnv, settings: Settings, tick_hz: u32) -> Self {
         let targets = env.image().policies.len() as u32;
         let mut detecting = Self {
             engine: Engine::new(settings),
@@ -45,6 +46,7 @@ impl Detecting {
             rows: Vec::new(),
             targets,
             layer: Layer::default(),
+            tick_hz,
         };
         detecting.read(env);
         let _ = detecting.engine.window(0, &detecting.rows);
@@ -94,9 +96,9 @@ impl Detecting {
         new.map(|incident| Found::new(incident, &env.image().names, since)).collect()
     }
 
-    /// Whether any rule is in force.
+    /// Whether any rule or limit of an incident is in force.
     pub fn is_acting(&self) -> bool {
-        !self.layer.laid().is_empty()
+        !self.layer.laid().is_empty() || self.engine.held().next().is_some()
     }
 
     /// The number of the window that comes next.
@@ -107,7 +109,7 @@ impl Detecting {
     fn end(&mut self, env: &mut SimEnv, window: u64) {
         self.read(env);
         let events = self.engine.window(window, &self.rows);
-        let changed = events.iter().any(|e| matches!(e.step, Step::Signed { .. } | Step::Now(_)));
+        let changed = events.iter().any(|e| matches!(e.step, Step::Signed { .. } | Step::Held { .. } | Step::Now(_)));
         events.into_iter().for_each(|event| self.incidents.take(event));
         if changed {
             self.lay(env);
@@ -122,7 +124,8 @@ impl Detecting {
 
     /// Puts the open incidents' rules in force.
     fn lay(&mut self, env: &mut SimEnv) {
-        let laid = overlay(env.image(), self.layer.rules(&self.engine));
+        let strays = Layer::strays(&self.engine, self.tick_hz);
+        let laid = overlay(env.image(), self.layer.rules(&self.engine), &strays);
         env.change(laid.diff);
     }
 }

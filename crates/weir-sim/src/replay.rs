@@ -68,7 +68,7 @@ impl Replay {
         let mut env = SimEnv::new(Arc::clone(&image), &options.sizes)?;
         env.configure(|config| config.fragment_timeout = (FRAGMENT_SECONDS * options.tick_hz) >> COARSE_SHIFT);
         let fresh = env.state();
-        let learned = Detecting::new(&env, options.detection);
+        let learned = Detecting::new(&env, options.detection, options.tick_hz);
         Ok(Self { env, options, image, fresh, learned })
     }
 

@@ -81,7 +81,7 @@ impl Detection {
     }
 
     /// The rules of incidents over a policy that was compiled anew. `before`: what its targets' numbers stood for.
-    pub fn over(&mut self, image: &mut TableImage, before: &[String], now: Now) {
+    pub fn over(&mut self, image: &mut TableImage, before: &[String], tick_hz: u32, now: Now) {
         let window = self.number(now);
         for (id, name) in (0u32..).zip(before) {
             if !name.is_empty() && image.names.target(id) != Some(name.as_str()) {
@@ -89,9 +89,10 @@ impl Detection {
                 self.incidents.gone(id, window);
             }
         }
+        let strays = Layer::strays(&self.judge, tick_hz);
         let rules = self.layer.rules(&self.judge);
-        if !rules.is_empty() {
-            overlay::overlay(image, rules).diff.apply(image);
+        if !rules.is_empty() || !strays.is_empty() {
+            overlay::overlay(image, rules, &strays).diff.apply(image);
         }
     }
 
@@ -122,14 +123,14 @@ impl Engine {
         if events.is_empty() && !detection.behind {
             return Ok(());
         }
-        let changed = events.iter().any(|e| matches!(e.step, Step::Signed { .. } | Step::Now(_)));
+        let changed = events.iter().any(|e| matches!(e.step, Step::Signed { .. } | Step::Held { .. } | Step::Now(_)));
         let laid = if changed || self.detection.behind { self.lay() } else { Ok(()) };
         self.detection.behind = laid.is_err();
         let wall = now.wall + began.elapsed();
         for event in events {
             tell(&event, self.datapath.image());
             let times = self.detection.times.entry(event.incident).or_insert((wall, None));
-            if let Step::Signed { .. } = event.step
+            if let Step::Signed { .. } | Step::Held { .. } = event.step
                 && laid.is_ok()
             {
                 times.1.get_or_insert(wall);
@@ -155,8 +156,9 @@ impl Engine {
 
     /// Puts the open incidents' rules in force, and takes out those of incidents that are over.
     fn lay(&mut self) -> Result<(), DatapathError> {
+        let strays = Layer::strays(&self.detection.judge, self.datapath.tick_hz());
         let rules = self.detection.layer.rules(&self.detection.judge);
-        let over = overlay::overlay(self.datapath.image(), rules);
+        let over = overlay::overlay(self.datapath.image(), rules, &strays);
         for (at, error) in &over.errors {
             let rule = rules.get(*at).map(|rule| rule.matches.to_string());
             tracing::warn!(%error, rule, "a rule of an incident is not in force");
@@ -228,6 +230,7 @@ impl Detection {
             usual_packets_per_s: incident.usual,
             relapses: incident.relapses,
             evidence: incident.evidence.clone(),
+            strays_packets_per_s: incident.strays,
             signatures: signatures.collect(),
             sources: SourcesRow {
                 estimate: incident.sources.estimate,
@@ -259,6 +262,15 @@ fn tell(event: &Event, image: &TableImage) {
                 let (rule, action) = (rule.matches.to_string(), rule.may.label());
                 tracing::warn!(incident, target, kind, action, rule, "rule of an incident");
             }
+        }
+        Step::Held { strays } => {
+            tracing::warn!(
+                incident,
+                target,
+                kind,
+                packets_per_s = strays,
+                "packets of no known connection are held back"
+            );
         }
         Step::Unsigned { coverage } => {
             tracing::warn!(incident, target, kind, coverage, "no rule tells this attack from customers");

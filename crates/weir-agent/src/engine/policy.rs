@@ -177,7 +177,7 @@ impl Engine {
             tracing::debug!(%warning, "tables");
         }
         let now = Now { wall: clock.now, steady: Instant::now() };
-        self.detection.over(&mut image, &in_force.names.targets, now);
+        self.detection.over(&mut image, &in_force.names.targets, self.datapath.tick_hz(), now);
         let report = self.datapath.apply(&image)?;
         self.exact_until = exact_until;
         self.changes = report.changes;

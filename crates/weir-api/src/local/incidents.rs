@@ -35,6 +35,9 @@ pub struct IncidentRow {
     pub relapses: u32,
     /// What each detector saw, in words.
     pub evidence: Vec<String>,
+    /// Packets per second that packets of no known connection are held to, all of the target's together; absent: they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strays_packets_per_s: Option<u64>,
     /// The rules that were written.
     pub signatures: Vec<SignatureRow>,
     /// Who sends.

@@ -23,6 +23,8 @@ pub struct IncidentRow {
     packets_per_s: f64,
     usual_packets_per_s: f64,
     evidence: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strays_packets_per_s: Option<u64>,
     signatures: Vec<SignatureRow>,
     sources: SourcesRow,
 }
@@ -77,6 +79,7 @@ impl From<&Found> for IncidentRow {
             packets_per_s: rounded(found.rates.0),
             usual_packets_per_s: rounded(found.rates.1),
             evidence: found.evidence.clone(),
+            strays_packets_per_s: found.strays,
             signatures: signatures.collect(),
             sources: SourcesRow {
                 estimate: found.sources.estimate,
@@ -108,6 +111,9 @@ pub fn table(w: &mut impl Write, incidents: &[IncidentRow]) -> io::Result<()> {
         )?;
         for line in &i.evidence {
             writeln!(w, "    seen: {line}")?;
+        }
+        if let Some(strays) = i.strays_packets_per_s {
+            writeln!(w, "    limit: {strays} packets/s of no known connection")?;
         }
         for s in &i.signatures {
             writeln!(

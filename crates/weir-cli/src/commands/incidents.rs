@@ -65,6 +65,9 @@ fn one(w: &mut impl Write, row: &IncidentRow) -> io::Result<()> {
     for seen in &row.evidence {
         writeln!(w, "seen      {seen}")?;
     }
+    if let Some(strays) = row.strays_packets_per_s {
+        writeln!(w, "limit     {} packets/s of no known connection, all together", units::count(strays))?;
+    }
     for s in &row.signatures {
         let matched = s.matched_packets.map_or_else(|| "not in force".to_owned(), |n| units::of(n, "packet"));
         writeln!(w, "{:<9} {}", s.action, s.rule)?;

@@ -2,11 +2,14 @@
 //! is closed already.
 
 use super::{CAP, Family, Score};
+use crate::baseline::{Fast, WINDOWS_PER_SECOND};
 use crate::vector::Window;
 use weir_abi::counters::fact;
 
 /// Strays in a window below which it says nothing: a thousand per second.
 const LEAST: u64 = 100;
+/// Strays per second that are let through at least.
+const LEAST_LET: u64 = 200;
 /// An alarm needs so many times the usual share.
 const TIMES: f64 = 5.0;
 /// The usual share is taken to be at least this: one connection that is closed has a few.
@@ -14,7 +17,7 @@ const FLOOR: f64 = 0.01;
 /// No share can be so many times the usual where this is usual: the host's answers take another way.
 const BLIND: f64 = 0.15;
 /// Packets of known flows from which on there is a usual.
-const TAUGHT: f64 = 1000.0;
+const TAUGHT: f64 = 200.0;
 /// Weight of a window in what is usual: a minute.
 const WEIGHT: f64 = 1.0 / 600.0;
 /// Packets of a window from which on hardly any stray says that these are customers.
@@ -27,11 +30,22 @@ pub struct Strays {
     usual: f64,
     /// Packets of known flows that taught it.
     taught: f64,
+    /// Strays per window.
+    calm: Fast,
+}
+
+/// What a window's strays say, and how many there may be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Said {
+    /// The score.
+    pub score: Score,
+    /// Strays per second that do no harm to anybody's closing connections: twice what the busiest calm windows have.
+    pub harmless: u64,
 }
 
 impl Strays {
     /// Takes a window. Nothing where too little is known, or comes.
-    pub fn window(&mut self, window: &Window) -> Option<Score> {
+    pub fn window(&mut self, window: &Window) -> Option<Said> {
         let (strays, known) = (window.fact(fact::UNKNOWN), window.fact(fact::KNOWN));
         let all = strays + known;
         if all == 0 {
@@ -45,6 +59,7 @@ impl Strays {
             let weight = WEIGHT.max((all as f64 / (self.taught + all as f64)).min(1.0));
             self.usual += weight * (share - self.usual);
             self.taught = (self.taught + known as f64).min(1e9);
+            self.calm.learn(strays as f64);
         }
         if !told {
             return None;
@@ -61,12 +76,9 @@ impl Strays {
             share * 100.0,
             self.usual * 100.0
         );
-        Some(Score { detector: "strays", family: Family::Handshake, value, alarm, evidence })
-    }
-
-    /// Strays in a window that are usual for so many packets of known flows.
-    pub fn usual(&self, known: f64) -> f64 {
-        known * self.usual.max(FLOOR) / (1.0 - self.usual.max(FLOOR)).max(0.5)
+        let most = 2.0 * (self.calm.mean() + 3.0 * self.calm.deviation()) * f64::from(WINDOWS_PER_SECOND);
+        let score = Score { detector: "strays", family: Family::Handshake, value, alarm, evidence };
+        Some(Said { score, harmless: (most as u64).max(LEAST_LET) })
     }
 }
 
@@ -85,14 +97,15 @@ mod tests {
     #[test]
     fn a_flood_of_strays_alarms_and_customers_do_not() {
         let mut strays = Strays::default();
-        (0..100).for_each(|_| assert!(!strays.window(&window(100, 1)).is_some_and(|score| score.alarm)));
-        assert_eq!(strays.window(&window(3000, 20)).unwrap().value, -CAP, "a crowd");
-        let score = strays.window(&window(100, 5000)).unwrap();
+        (0..100).for_each(|_| assert!(!strays.window(&window(100, 1)).is_some_and(|said| said.score.alarm)));
+        assert_eq!(strays.window(&window(3000, 20)).unwrap().score.value, -CAP, "a crowd");
+        let Said { score, harmless } = strays.window(&window(100, 5000)).unwrap();
+        assert_eq!(harmless, LEAST_LET);
         assert!(score.alarm && score.value == CAP);
         assert_eq!(score.evidence, "98.0 % of 5100 TCP packets belong to no connection of the host, usual 0.9 %");
-        assert!(!strays.window(&window(3, 90)).unwrap().alarm, "too few");
+        assert!(!strays.window(&window(3, 90)).unwrap().score.alarm, "too few");
         // It is not learned, however long it lasts.
-        (0..10_000).for_each(|_| assert!(strays.window(&window(100, 5000)).unwrap().alarm));
+        (0..10_000).for_each(|_| assert!(strays.window(&window(100, 5000)).unwrap().score.alarm));
     }
 
     #[test]

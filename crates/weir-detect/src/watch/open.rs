@@ -35,6 +35,10 @@ pub struct Open {
     pub label: Label,
     pub life: Life,
     pub signature: Option<Signature>,
+    /// What the target's strays are held to, packets per second.
+    pub held: Option<u64>,
+    /// What was seen is enough for rules that drop.
+    pub may_drop: bool,
     /// The newest samples; once there is a signature, of what it does not match.
     samples: VecDeque<Sampled>,
     /// Samples since the last attempt.
@@ -53,6 +57,8 @@ impl Open {
             label,
             life: Life::new(above),
             signature: None,
+            held: None,
+            may_drop: false,
             samples: VecDeque::new(),
             fresh: 0,
             attempts: 0,
@@ -60,6 +66,12 @@ impl Open {
             unmatched: 1.0,
             escaped: 0,
         }
+    }
+
+    /// Holds the target's strays to so many per second.
+    pub fn hold(&mut self, strays: u64) {
+        self.held = Some(strays);
+        self.life.answered();
     }
 
     /// Takes samples of the attack.

@@ -1,6 +1,6 @@
 //! Traffic of one target, as counters and samples: customers' SYNs, and two tools'.
 
-use weir_abi::counters::{syn_fact, syn_slot};
+use weir_abi::counters::{fact, feature_slot, kind, syn_fact, syn_slot};
 use weir_abi::rules::{field, ip_fact, l4_fact};
 use weir_abi::{Addr, FEATURE_SLOTS};
 use weir_detect::engine::{Engine, Event, Row, Settings};
@@ -103,6 +103,28 @@ impl Traffic {
 
     pub fn flood(&mut self, n: u64) {
         self.send(n, syn_slot(syn_fact::NO_OPTIONS | syn_fact::SEQ_LOW_ZERO), flood_syn);
+    }
+
+    /// TCP packets in connections, and some that are in none.
+    pub fn segments(&mut self, known: u64, strays: u64) {
+        self.tcp(known, strays, customer);
+    }
+
+    /// The same from other systems.
+    pub fn other_segments(&mut self, known: u64, strays: u64) {
+        self.tcp(known, strays, other_syn);
+    }
+
+    fn tcp(&mut self, known: u64, strays: u64, packet: impl Fn(u64) -> Sampled) {
+        self.slots[usize::from(fact::KNOWN)] += known;
+        self.slots[usize::from(fact::UNKNOWN)] += strays;
+        let slot = feature_slot(kind::TCP, true, false);
+        self.slots[usize::from(slot)] += known + strays;
+        for _ in 0..known + strays {
+            self.sent += 1;
+            let number = self.sent;
+            self.engine.sample(7, Vector::Tcp, || packet(number));
+        }
     }
 
     pub fn other_flood(&mut self, n: u64) {

@@ -40,6 +40,12 @@ pub fn tcp(to: u16, flags: u8) -> Protocol {
     Protocol::Tcp { from: Ports::EPHEMERAL, to: Ports::one(to), flags, options: Vec::new() }
 }
 
+/// ACKs with the time stamps that Linux sends in a connection (RFC 7323).
+pub fn like_customers(to: u16) -> Protocol {
+    let options = vec![1, 1, 8, 10, 0, 0x98, 0x96, 0x80, 0, 0x4c, 0x4b, 0x40];
+    Protocol::Tcp { from: Ports::EPHEMERAL, to: Ports::one(to), flags: ACK, options }
+}
+
 /// UDP to a port.
 pub fn udp(from: Ports, to: u16) -> Protocol {
     Protocol::Udp { from, to: Ports::one(to) }

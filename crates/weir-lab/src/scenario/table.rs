@@ -11,7 +11,7 @@ use crate::plan::{DNS_PORT, HTTP_PORT};
 use crate::server::dns;
 
 /// All of them, in the order in which they are shown.
-pub static ALL: [Scenario; 10] = [
+pub static ALL: [Scenario; 11] = [
     Scenario {
         name: "syn-flood-spoofed",
         about: "SYNs from a thousand million forged addresses, none of which comes twice",
@@ -27,6 +27,7 @@ pub static ALL: [Scenario; 10] = [
             let door = "  limits:\n    perTarget: {connections: {average: 500, burst: 1000}}\n";
             Policy::of(&[web(&format!("{door}{}", allow_customers()))])
         },
+        learns: false,
         expected: &["target_connections"],
     },
     Scenario {
@@ -40,6 +41,7 @@ pub static ALL: [Scenario; 10] = [
         },
         pps: 500_000,
         policy: || Policy::of(&[web("")]),
+        learns: false,
         expected: &["rule"],
     },
     Scenario {
@@ -54,6 +56,7 @@ pub static ALL: [Scenario; 10] = [
         },
         pps: 500_000,
         policy: || Policy::of(&[web("  limits:\n    perSource: {connections: {average: 50, burst: 100}}\n")]),
+        learns: false,
         expected: &["source_connections"],
     },
     Scenario {
@@ -69,6 +72,7 @@ pub static ALL: [Scenario; 10] = [
         },
         pps: 1_000_000,
         policy: || Policy::of(&[names("  limits:\n    perSource: {packets: {average: 20, burst: 40}}\n")]),
+        learns: false,
         expected: &["source_packets"],
     },
     Scenario {
@@ -88,6 +92,7 @@ pub static ALL: [Scenario; 10] = [
         },
         pps: 1_200_000,
         policy: || Policy::of(&[pod("  hygiene: {reflection: true}\n")]),
+        learns: false,
         expected: &["reflection_port"],
     },
     Scenario {
@@ -101,6 +106,7 @@ pub static ALL: [Scenario; 10] = [
         },
         pps: 600_000,
         policy: || Policy::of(&[pod("  hygiene: {protocols: [TCP, UDP]}\n")]),
+        learns: false,
         expected: &["protocol_not_served"],
     },
     Scenario {
@@ -114,7 +120,22 @@ pub static ALL: [Scenario; 10] = [
         },
         pps: 600_000,
         policy: || Policy::of(&[web("  limits:\n    perSource: {packets: {average: 100, burst: 200}}\n")]),
+        learns: false,
         expected: &["source_packets"],
+    },
+    Scenario {
+        name: "ack-flood-unknown",
+        about: "ACKs that look like customers', every source forged, and no limit: connections go on, strangers are held back",
+        streams: || {
+            vec![
+                v4("spoofed v4", 3, Source::any_v4(), like_customers(HTTP_PORT), Payload::none()),
+                v6("spoofed v6", 1, Source::any_v6(), like_customers(HTTP_PORT), Payload::none()),
+            ]
+        },
+        pps: 600_000,
+        policy: || Policy::of(&[web("")]),
+        learns: true,
+        expected: &["strangers"],
     },
     Scenario {
         name: "fragment-flood",
@@ -130,6 +151,7 @@ pub static ALL: [Scenario; 10] = [
         },
         pps: 1_200_000,
         policy: || Policy::of(&[pod("  fragments: Drop\n")]),
+        learns: false,
         expected: &["fragment_refused"],
     },
     Scenario {
@@ -152,6 +174,7 @@ spec: {file: known-bad.txt}
             let protection = web("  deny: [{sourceSet: known-bad}]\n");
             Policy::of(&[format!("{protection}{set}")]).with("known-bad.txt", known_bad())
         },
+        learns: false,
         expected: &["target_deny_list"],
     },
     Scenario {
@@ -163,6 +186,7 @@ spec: {file: known-bad.txt}
             let limits = "  limits:\n    perSource: {packets: {average: 100, burst: 200}, connections: {average: 50, burst: 100}}\n";
             Policy::of(&[web(limits), names("  limits:\n    perSource: {packets: {average: 20, burst: 40}}\n")])
         },
+        learns: false,
         expected: &[],
     },
 ];

@@ -33,6 +33,8 @@ pub struct Found {
     pub rates: (f64, f64),
     /// What detectors saw.
     pub evidence: Vec<String>,
+    /// Packets per second that packets of no known connection were held to.
+    pub strays: Option<u64>,
     /// The rules.
     pub signatures: Vec<FoundRule>,
     /// Who sent.
@@ -91,6 +93,7 @@ impl Found {
             confidence: incident.confidence,
             rates: (incident.rate, incident.usual),
             evidence: incident.evidence.clone(),
+            strays: incident.strays,
             signatures: rules.collect(),
             sources: FoundSources { estimate: incident.sources.estimate, spoofed: incident.sources.scattered, top },
         }

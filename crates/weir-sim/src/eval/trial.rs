@@ -20,6 +20,8 @@ use crate::pcap::Capture;
 
 /// Destinations that are protected where no victim is named, those that get most first.
 const DESTINATIONS: usize = 64;
+/// Ticks per second of the trials' clock.
+const HZ: u32 = 250;
 /// Ordinary packets per second beside an attack.
 const CUSTOMERS_PER_S: u64 = 500;
 /// Seconds of ordinary traffic that are learned from, at most: no packet twice, which would look like knowing more.
@@ -159,11 +161,11 @@ impl Node {
             ..Target::new(if i == 0 { "victim".to_owned() } else { ip.to_string() })
         };
         let policy = Policy { targets: targets.iter().enumerate().map(target).collect(), ..Policy::default() };
-        let compiled = compile(&policy, &CompileOptions::new(250, 0), None)?;
+        let compiled = compile(&policy, &CompileOptions::new(HZ, 0), None)?;
         let sizes =
             Sizes { targets: DESTINATIONS as u32 + 2, source_lines: 64, fragment_slots: 1024, ..Sizes::default() };
         let env = SimEnv::new(compiled.image, &sizes)?;
-        let detecting = Detecting::new(&env, settings);
+        let detecting = Detecting::new(&env, settings, HZ);
         let by_source =
             THRESHOLDS.map(|threshold| (SeedLike::new(threshold), BySource { threshold, ..BySource::default() }));
         Ok(Self { env, detecting, outcome: Outcome::default(), by_source: by_source.to_vec(), since: 0 })
@@ -185,7 +187,7 @@ impl Node {
     }
 
     fn send(&mut self, time_ns: u64, frame: &Bytes, side: Side) {
-        self.env.set_tick(time_ns / 4_000_000);
+        self.env.set_tick(time_ns / (1_000_000_000 / u64::from(HZ)));
         let laid = self.detecting.is_acting();
         let outcome = self.detecting.frame(&mut self.env, time_ns, frame);
         let dropped = u64::from(outcome.drop);

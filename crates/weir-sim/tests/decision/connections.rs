@@ -130,7 +130,7 @@ fn an_incidents_rule_does_not_touch_a_known_flow() {
         mode: Mode::Enforce,
         targets: vec![1],
     };
-    story.lay(overlay(story.env.image(), &[wanted]).diff);
+    story.lay(overlay(story.env.image(), &[wanted], &[]).diff);
     story.passes(&ann.tcp(4000, 443, flag::ACK, b""), "shop", Reason::KnownFlow);
     story.matching(Some(FIRST + 1));
     story.drops(&cat.tcp(4000, 443, flag::ACK, b""), "shop", Reason::Rule);
