@@ -32,6 +32,9 @@ pub trait Datapath: Send {
     /// What each slot of the rule tables matched.
     fn rule_counters(&mut self) -> Result<Vec<(u32, Counter)>, DatapathError>;
 
+    /// Forgets connections in which the host has been silent for long.
+    fn sweep_flows(&mut self) -> Result<(), DatapathError>;
+
     /// Moves waiting samples to the end of `out`.
     fn poll_samples(&mut self, out: &mut Vec<Sample>) -> Result<(), DatapathError>;
 

@@ -37,6 +37,8 @@ pub struct State {
     pub sampling: Option<(u32, u32)>,
     /// The kernel's tick.
     pub ticks: u64,
+    /// How often silent connections were forgotten.
+    pub sweeps: u64,
     /// Whether everything was removed.
     pub detached: bool,
 }
@@ -127,6 +129,11 @@ impl Datapath for Fake {
 
     fn lost_samples(&mut self) -> Result<LostSamples, DatapathError> {
         Ok(self.state().lost_samples)
+    }
+
+    fn sweep_flows(&mut self) -> Result<(), DatapathError> {
+        self.state().sweeps += 1;
+        Ok(())
     }
 
     fn set_sampling(&mut self, pass_mask: u32, drop_mask: u32) -> Result<(), DatapathError> {

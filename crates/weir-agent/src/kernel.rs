@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use weir_abi::flow::MARKS;
 use weir_abi::{Counter, FEATURE_SLOTS, Feature, Reason, Sample};
 use weir_datapath::{Datapath as Kernel, Sizes};
 use weir_policy::diff::Diff;
@@ -25,7 +26,7 @@ pub fn open(options: OpenOptions) -> Result<Box<dyn Datapath>, DatapathError> {
     let OpenOptions { interfaces, pin_dir, generic } = options;
     let sizes = Sizes::for_machine();
     let options = weir_datapath::OpenOptions { interfaces, pins: pin_dir, generic, sizes };
-    Ok(Box::new(Adapter { kernel: Kernel::open(options)?, sizes }))
+    Ok(Box::new(Adapter { kernel: Kernel::open(options)?, sizes, known_flows: 0 }))
 }
 
 /// Removes everything that lies under the pin directory, without an agent.
@@ -55,6 +56,8 @@ fn shorten(text: &str) -> String {
 struct Adapter {
     kernel: Kernel,
     sizes: Sizes,
+    /// Connections that were known when the table was swept last.
+    known_flows: u64,
 }
 
 impl Adapter {
@@ -99,6 +102,11 @@ impl Datapath for Adapter {
         Ok((0..).zip(self.kernel.counters().rules()).collect())
     }
 
+    fn sweep_flows(&mut self) -> Result<(), DatapathError> {
+        self.known_flows = self.kernel.sweep_flows()?;
+        Ok(())
+    }
+
     fn poll_samples(&mut self, out: &mut Vec<Sample>) -> Result<(), DatapathError> {
         self.kernel.drain_samples(out);
         Ok(())
@@ -129,6 +137,7 @@ impl Datapath for Adapter {
             of(weir_abi::maps::PARTS4, image.lists.parts4.len(), sizes.parts),
             of(weir_abi::maps::PREFIXES, image.lists.prefixes.len(), sizes.prefixes),
             of(weir_abi::maps::POLICIES, image.policies.len(), sizes.targets),
+            of(weir_abi::maps::FLOWS, self.known_flows as usize, sizes.flow_lines * MARKS as u32),
         ]
     }
 

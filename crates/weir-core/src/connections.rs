@@ -76,13 +76,10 @@ fn age<E: Env>(env: &E) -> u32 {
     (env.tick() >> AGE_SHIFT) as u32 & 255
 }
 
-/// Notes that the host said something in a flow; one that is not known yet is learned where there is proof of it, in the place of
-/// the one that has been silent for longest.
+/// Where a flow is in its line, or would be: its own place wins over an empty one, and that over the one that has been silent for
+/// longest. Also whether it is its own.
 #[inline(always)]
-fn note<F: Frame, E: Env>(frame: &F, env: &E, h: u64, proof: bool) {
-    let Some(line) = line(env, h) else { return };
-    let (mark, now) = (mark(h), age(env));
-    // The flow itself wins over an empty place, and that over the oldest.
+fn place<F: Frame>(frame: &F, line: &FlowLine, mark: u32, now: u32) -> (usize, bool) {
     let mut best = 0;
     let mut i = 0;
     while i < MARKS {
@@ -95,8 +92,27 @@ fn note<F: Frame, E: Env>(frame: &F, env: &E, h: u64, proof: bool) {
         i += 1;
     }
     let best = frame.blur64(best as u64) as u32;
-    if proof || best >> 13 != 0 {
-        line.marks[best as usize & (MARKS - 1)].store(mark << 8 | now);
+    (best as usize & (MARKS - 1), best >> 13 != 0)
+}
+
+/// Notes that the host said something in a flow; one that is not known yet is learned where there is proof of it.
+#[inline(always)]
+fn note<F: Frame, E: Env>(frame: &F, env: &E, h: u64, proof: bool) {
+    let Some(line) = line(env, h) else { return };
+    let (mark, now) = (mark(h), age(env));
+    let (at, own) = place(frame, line, mark, now);
+    if proof || own {
+        line.marks[at].store(mark << 8 | now);
+    }
+}
+
+/// Forgets a flow: another connection begins between the same ends.
+#[inline(always)]
+fn forget<F: Frame, E: Env>(frame: &F, env: &E, h: u64) {
+    let Some(line) = line(env, h) else { return };
+    let (at, own) = place(frame, line, mark(h), 0);
+    if own {
+        line.marks[at].store(0);
     }
 }
 
@@ -119,10 +135,12 @@ pub fn sent<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet) -> u32 {
     }
     let h = hash(env, remote, local, (p.destination_port, p.source_port), p.ip.proto);
     if udp {
-        // From a port of such a service itself it is an answer, and whom to is up to whoever forged the question.
-        if is_reflection_port(p.destination_port) && !is_reflection_port(p.source_port) {
+        if is_reflection_port(p.destination_port) {
             env.feature(target, fact::ASKED);
-            note(frame, env, h, true);
+            // From a port of such a service itself it may be an answer, and whom to is up to whoever forged the question.
+            if !is_reflection_port(p.source_port) {
+                note(frame, env, h, true);
+            }
         }
         return target;
     }
@@ -131,6 +149,8 @@ pub fn sent<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet) -> u32 {
         env.feature(target, fact::RST_SENT);
     } else if flags == tcp::SYN | tcp::ACK {
         env.feature(target, fact::SYN_ACK_SENT);
+        // No host answers so while it has a connection there. The new one is to be proven, and counted, as any other.
+        forget(frame, env, h);
         if let Some(waiting) = pending(env, h) {
             waiting.store(h >> 32 << 32 | p.seq.wrapping_add(1) as u64);
         }

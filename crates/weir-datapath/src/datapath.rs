@@ -8,6 +8,7 @@ use weir_policy::image::TableImage;
 use crate::attach::{self, Attachment};
 use crate::counters::Counters;
 use crate::error::Result;
+use crate::flows::Flows;
 use crate::map_use::{self, MapUse};
 use crate::object::{Object, Sizes};
 use crate::pins::Pins;
@@ -33,6 +34,7 @@ pub struct Datapath {
     object: Object,
     tables: Tables,
     counters: Counters,
+    flows: Flows,
     samples: Samples,
     options: OpenOptions,
     pins: Pins,
@@ -57,9 +59,10 @@ impl Datapath {
             tables.initialise()?;
         }
         let counters = Counters::new(&object, &options.sizes)?;
+        let flows = Flows::new(&object, &options.sizes)?;
         let samples = Samples::new(object.take_samples()?);
         let (adopted, upgrade) = (maps.adopted, maps.upgrade);
-        Ok(Self { object, tables, counters, samples, options, pins, attachments: Vec::new(), adopted, upgrade })
+        Ok(Self { object, tables, counters, flows, samples, options, pins, attachments: Vec::new(), adopted, upgrade })
     }
 
     /// Whether pinned tables were adopted.
@@ -120,6 +123,12 @@ impl Datapath {
     /// How full the maps are, and the memory they take.
     pub fn map_use(&self) -> Result<Vec<MapUse>> {
         map_use::of(&self.object, self.tables.image())
+    }
+
+    /// Forgets connections in which the host has been silent for long; says how many are known. To be called every minute at least.
+    pub fn sweep_flows(&mut self) -> Result<u64> {
+        let now = self.object.tick()?;
+        Ok(self.flows.sweep(now))
     }
 
     /// Moves waiting samples to the end of `out`.

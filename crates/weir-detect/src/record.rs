@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::engine::Event;
+use crate::fusion::Verdict;
 use crate::incident::State;
 use crate::signature::Signature;
 use crate::sources::Sources;
@@ -90,6 +91,12 @@ fn reflection(port: u16) -> Option<&'static str> {
     })
 }
 
+/// What the detectors that alarm saw, in words.
+fn said(verdict: &Verdict) -> Vec<String> {
+    let alarms = verdict.scores.iter().filter(|score| score.alarm);
+    alarms.map(|score| format!("{}: {}", score.detector, score.evidence)).collect()
+}
+
 /// Incidents by their numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Incidents(BTreeMap<u64, Incident>);
@@ -100,8 +107,7 @@ impl Incidents {
         let Event { incident: id, target, vector, window, step } = event;
         match step {
             Step::Began { label, verdict, rates, early } => {
-                let said = |alarm| verdict.scores.iter().filter(move |score| score.alarm == alarm);
-                let evidence = said(true).map(|score| format!("{}: {}", score.detector, score.evidence)).collect();
+                let evidence = said(&verdict);
                 let earlier = self.0.get(&id).map(|incident| incident.started);
                 self.0.insert(
                     id,
@@ -134,6 +140,11 @@ impl Incidents {
                 if sources.estimate > 0 {
                     incident.sources = sources;
                 }
+            }
+            Step::Corroborated { verdict } => {
+                let Some(incident) = self.0.get_mut(&id) else { return };
+                incident.confidence = verdict.confidence;
+                incident.evidence = said(&verdict);
             }
             Step::Held { strays } => {
                 let Some(incident) = self.0.get_mut(&id) else { return };

@@ -71,6 +71,11 @@ pub enum Step {
         /// Who sends.
         sources: Sources,
     },
+    /// What was held back only may have rules now: a second family of detectors agrees.
+    Corroborated {
+        /// What the detectors say.
+        verdict: Verdict,
+    },
     /// Packets of no known connection are to be held to so many per second, all of the target's together.
     Held {
         /// Packets per second.
@@ -100,6 +105,14 @@ pub struct Seen<'a> {
     pub handshakes: Option<&'a Score>,
     /// What its packets of unknown connections say.
     pub strays: Option<&'a Said>,
+}
+
+impl Seen<'_> {
+    /// What strays say of this kind of packets, of which so many came. They are of several kinds; a flood of one is not blamed on another.
+    fn strays_of(&self, count: u64) -> Option<&Said> {
+        let of_kind = matches!(self.vector, Vector::Tcp | Vector::RstFin);
+        self.strays.filter(|said| of_kind && (!said.score.alarm || count.saturating_mul(4) >= said.strays))
+    }
 }
 
 /// The watch.
@@ -180,7 +193,7 @@ impl Watch {
         let crowded = self.crowded.takes(volume, false);
         let sure = self.entry.window(&verdict);
         // Enough to hold strangers back, which touches no connection; too little to write rules.
-        let said = seen.strays.filter(|said| said.score.alarm && matches!(seen.vector, Vector::Tcp | Vector::RstFin));
+        let said = seen.strays_of(count).filter(|said| said.score.alarm);
         let strayed = self.strayed.takes(said.is_some() && verdict.confidence >= level::CONTAIN, false);
         let may_drop = sure && verdict.corroborated();
         let suspicious = !verdict.families.is_empty() || verdict.confidence >= level::SUSPECT;
@@ -200,6 +213,7 @@ impl Watch {
             let rates = (self.usual.per_second(count as f64), self.usual.per_second(self.usual.packets.mean()));
             let early = self.usual.early();
             let mut open = Open::new(id, label, above);
+            open.may_drop = may_drop;
             if label == Label::Attack {
                 open.collect(self.usual.recent_suspects(), settings);
                 // Only for the attack that they were written against.
@@ -213,7 +227,7 @@ impl Watch {
                 }
             }
             self.open = Some(open);
-            steps.push(Step::Began { label, verdict, rates, early });
+            steps.push(Step::Began { label, verdict: verdict.clone(), rates, early });
         } else if let Some(open) = &mut self.open
             && open.life.window(above)
         {
@@ -231,9 +245,12 @@ impl Watch {
                 }
                 open.collect(samples, settings);
                 let usual = &self.usual.packets;
-                open.may_drop |= may_drop;
                 if !open.may_drop {
-                    return steps;
+                    if !may_drop {
+                        return steps;
+                    }
+                    open.may_drop = true;
+                    steps.push(Step::Corroborated { verdict });
                 }
                 steps.extend(open.answer(count as f64, usual, benign.packets(), settings));
             }
@@ -273,7 +290,7 @@ impl Watch {
                 let (now, second) = (hygiene::window(seen.window), hygiene::window(seen.second));
                 scores.push(if second.alarm && !now.alarm { second } else { now });
             }
-            Vector::Tcp | Vector::RstFin => scores.extend(seen.strays.map(|said| said.score.clone())),
+            Vector::Tcp | Vector::RstFin => scores.extend(seen.strays_of(count).map(|said| said.score.clone())),
             Vector::UdpReflection | Vector::SynAck => {
                 scores.push(answers::window(count, &usual.packets, seen.asked));
             }

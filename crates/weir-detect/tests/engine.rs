@@ -53,7 +53,10 @@ fn a_flood_of_strays_is_held_back_without_a_rule_and_let_go_after_it() {
     let mut traffic = Traffic::new();
     // Far less than it takes to know a rate.
     assert_eq!(traffic.windows(100, |traffic| traffic.segments(100, 1)), []);
-    let flood = traffic.windows(50, |traffic| traffic.segments(100, 20_000));
+    let flood = traffic.windows(50, |traffic| {
+        traffic.segments(100, 20_000);
+        traffic.resets(5);
+    });
     assert_eq!(began(&flood), [(101, Label::Attack)], "the second window is sure");
     let held =
         flood.iter().filter_map(|e| if let Step::Held { strays } = e.step { Some((e.window, strays)) } else { None });
@@ -213,9 +216,17 @@ proptest! {
             for event in engine.window(number, &[row(slots)]) {
                 match event.step {
                     Step::Began { label: Label::Attack, verdict, .. } => {
+                        let strays = verdict.scores.iter().any(|score| score.detector == "strays" && score.alarm);
+                        prop_assert!(verdict.may_drop() || strays, "{verdict:?}");
+                        if verdict.may_drop() {
+                            corroborated.insert(event.incident);
+                        }
+                    }
+                    Step::Corroborated { verdict } => {
                         prop_assert!(verdict.may_drop(), "{verdict:?}");
                         corroborated.insert(event.incident);
                     }
+                    Step::Held { strays } => prop_assert!(strays >= 200),
                     Step::Signed { signature, .. } => {
                         prop_assert!(corroborated.contains(&event.incident));
                         prop_assert!(signature.rules.len() <= 8);
@@ -230,6 +241,6 @@ proptest! {
         for number in 1000..19_100 {
             engine.window(number, &[row(slots)]);
         }
-        prop_assert_eq!(engine.signatures().count(), 0);
+        prop_assert_eq!((engine.signatures().count(), engine.held().count()), (0, 0));
     }
 }

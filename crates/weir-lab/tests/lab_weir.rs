@@ -55,6 +55,24 @@ fn customers_alone_lose_nothing() {
     assert!(report.goodput_ratio > 0.95, "{report:?}");
 }
 
+/// ACKs that look like customers', and a policy that says nothing of them: Weir must notice, and connections go on.
+#[test]
+fn a_flood_of_strangers_is_held_back_and_connections_go_on() {
+    if skip_without_weir("a_flood_of_strangers_is_held_back_and_connections_go_on") {
+        return;
+    }
+    let _alone = MACHINE.lock();
+    let stage = Stage::set("test", Load::default()).expect("a lab");
+    let options = Options { window: Duration::from_secs(4), ..Options::default() };
+    let scenario = Scenario::named("ack-flood-unknown").expect("a scenario");
+    let report = run::play(&stage, scenario, options, &mut Nobody).expect("a run").report;
+    stage.strike().expect("a clean end");
+    assert!(report.drops["strangers"] > 100_000, "{report:?}");
+    assert!(report.drops.keys().all(|reason| ["strangers", "rule"].contains(&reason.as_str())), "{report:?}");
+    assert_eq!(report.benign_drop_ratio, 0.0, "{report:?}");
+    assert!(report.goodput_ratio > 0.8, "{report:?}");
+}
+
 #[test]
 fn a_killed_agent_changes_no_verdict() {
     if skip_without_weir("a_killed_agent_changes_no_verdict") {

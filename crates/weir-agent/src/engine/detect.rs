@@ -263,6 +263,16 @@ fn tell(event: &Event, image: &TableImage) {
                 tracing::warn!(incident, target, kind, action, rule, "rule of an incident");
             }
         }
+        Step::Corroborated { verdict } => {
+            let confidence = verdict.confidence;
+            tracing::warn!(
+                incident,
+                target,
+                kind,
+                confidence,
+                "a second family of detectors agrees: rules may be written"
+            );
+        }
         Step::Held { strays } => {
             tracing::warn!(
                 incident,

@@ -12,7 +12,7 @@ use crate::traffic::Traffic;
 pub(super) const POLL: Duration = Duration::from_millis(100);
 /// How often counters are read.
 const READ: Duration = Duration::from_secs(1);
-/// How often ended entries are cleared away; the kernel has stopped minding them by itself.
+/// How often ended entries are cleared away, which the kernel has stopped minding by itself, and connections.
 const CLEAR: Duration = Duration::from_secs(10);
 
 /// When things happened last.
@@ -82,6 +82,9 @@ impl Engine {
     }
 
     fn clear_ended(&mut self, now: Now) {
+        if let Err(e) = self.datapath.sweep_flows() {
+            tracing::error!(error = %e, "connections that ended are not forgotten");
+        }
         let result = self.forget_ended(now).and_then(|()| match self.tables_are_behind() {
             Ok(true) => self.rebuild(now),
             other => other.map(drop).map_err(ApplyError::from),

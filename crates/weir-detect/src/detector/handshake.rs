@@ -19,7 +19,7 @@ const SPAN: usize = WINDOWS_PER_SECOND as usize / 2;
 const LEAST: u64 = 50;
 /// A share of completed handshakes below which they fail.
 const FAILING: f64 = 0.5;
-/// A share from which on they succeed: what comes are customers.
+/// A share from which on they succeed: what comes are customers. Not of the usual one, which someone may have lowered with patience.
 const FINE: f64 = 0.9;
 /// Weight of a window in what is usual: a minute.
 const WEIGHT: f64 = 1.0 / 600.0;
@@ -59,7 +59,7 @@ impl Handshakes {
         }
         let value = if failing {
             CAP * (1.0 - share / (FAILING * self.usual)).max(0.6)
-        } else if share >= FINE * self.usual {
+        } else if share >= FINE {
             -CAP
         } else {
             0.0

@@ -39,6 +39,8 @@ pub struct Strays {
 pub struct Said {
     /// The score.
     pub score: Score,
+    /// Strays of the window.
+    pub strays: u64,
     /// Strays per second that do no harm to anybody's closing connections: twice what the busiest calm windows have.
     pub harmless: u64,
 }
@@ -66,7 +68,7 @@ impl Strays {
         }
         let value = if alarm {
             CAP
-        } else if all >= MANY && share <= usual {
+        } else if all >= MANY && share <= 2.0 * FLOOR {
             -CAP
         } else {
             0.0
@@ -78,7 +80,7 @@ impl Strays {
         );
         let most = 2.0 * (self.calm.mean() + 3.0 * self.calm.deviation()) * f64::from(WINDOWS_PER_SECOND);
         let score = Score { detector: "strays", family: Family::Handshake, value, alarm, evidence };
-        Some(Said { score, harmless: (most as u64).max(LEAST_LET) })
+        Some(Said { score, strays, harmless: (most as u64).max(LEAST_LET) })
     }
 }
 
@@ -99,7 +101,9 @@ mod tests {
         let mut strays = Strays::default();
         (0..100).for_each(|_| assert!(!strays.window(&window(100, 1)).is_some_and(|said| said.score.alarm)));
         assert_eq!(strays.window(&window(3000, 20)).unwrap().score.value, -CAP, "a crowd");
-        let Said { score, harmless } = strays.window(&window(100, 5000)).unwrap();
+        let Said { score, strays: 5000, harmless } = strays.window(&window(100, 5000)).unwrap() else {
+            panic!("5000 came")
+        };
         assert_eq!(harmless, LEAST_LET);
         assert!(score.alarm && score.value == CAP);
         assert_eq!(score.evidence, "98.0 % of 5100 TCP packets belong to no connection of the host, usual 0.9 %");

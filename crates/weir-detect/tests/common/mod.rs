@@ -110,6 +110,12 @@ impl Traffic {
         self.tcp(known, strays, customer);
     }
 
+    /// Resets that end connections.
+    pub fn resets(&mut self, n: u64) {
+        self.slots[usize::from(fact::KNOWN)] += n;
+        self.slots[usize::from(feature_slot(kind::RST, true, false))] += n;
+    }
+
     /// The same from other systems.
     pub fn other_segments(&mut self, known: u64, strays: u64) {
         self.tcp(known, strays, other_syn);
