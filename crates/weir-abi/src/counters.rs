@@ -121,24 +121,30 @@ pub const fn feature_slot(kind: u8, small: bool, fragment: bool) -> u8 {
 /// Slots from here on are facts beside the packets that came: a packet may raise one of these as well as its own.
 pub const FACTS: u8 = 48;
 
-/// Slots of facts about connections: what the host sent, and what came of it.
+/// Slots of the facts about connections.
 pub mod fact {
-    /// Packets that the target sent.
-    pub const SENT: u8 = super::FACTS;
-    /// SYN-ACKs among them.
-    pub const SYN_ACK_SENT: u8 = super::FACTS + 1;
-    /// RSTs among them.
-    pub const RST_SENT: u8 = super::FACTS + 2;
-    /// Questions among them: SYNs, and UDP to a port that reflection attacks use.
-    pub const ASKED: u8 = super::FACTS + 3;
-    /// Handshakes that a client completed.
-    pub const COMPLETED: u8 = super::FACTS + 4;
-    /// TCP packets that came in a known flow.
-    pub const KNOWN: u8 = super::FACTS + 5;
-    /// TCP packets, no SYNs, that came in none.
-    pub const UNKNOWN: u8 = super::FACTS + 6;
-    /// UDP from a port that reflection attacks use that answers a question.
-    pub const ANSWERED: u8 = super::FACTS + 7;
+    use super::{FACTS, Feature};
+
+    const fn slot(feature: Feature) -> u8 {
+        FACTS + feature as u8 - Feature::Sent as u8
+    }
+
+    /// [`Feature::Sent`].
+    pub const SENT: u8 = slot(Feature::Sent);
+    /// [`Feature::SynAckSent`].
+    pub const SYN_ACK_SENT: u8 = slot(Feature::SynAckSent);
+    /// [`Feature::RstSent`].
+    pub const RST_SENT: u8 = slot(Feature::RstSent);
+    /// [`Feature::Asked`].
+    pub const ASKED: u8 = slot(Feature::Asked);
+    /// [`Feature::Completed`].
+    pub const COMPLETED: u8 = slot(Feature::Completed);
+    /// [`Feature::KnownFlow`].
+    pub const KNOWN: u8 = slot(Feature::KnownFlow);
+    /// [`Feature::UnknownFlow`].
+    pub const UNKNOWN: u8 = slot(Feature::UnknownFlow);
+    /// [`Feature::Answered`].
+    pub const ANSWERED: u8 = slot(Feature::Answered);
 }
 
 impl Feature {

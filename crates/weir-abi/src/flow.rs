@@ -8,7 +8,7 @@ use crate::{Cell32, Cell64};
 /// Fingerprints per line: each costs every packet that is looked up.
 pub const MARKS: usize = 8;
 
-/// Fingerprints of flows whose hash meets here: half a cache line. A mark is 24 bits of the flow's hash and, below them, the time
+/// Fingerprints of flows whose hash meets here: half a cache line. A mark is 24 bits of the flow's hash (the lowest always set) and, below them, the time
 /// when the host last said something in it, in units of 2^[`AGE_SHIFT`] ticks. 0: empty.
 #[repr(C, align(32))]
 #[derive(Debug, Default)]

@@ -55,7 +55,8 @@ impl Limits {
     }
 }
 
-/// Cells of one hash line. The packet cells fill the first cache line; SYN and byte cells are in the neighbouring line, touched only by packets that need them, and once in an epoch.
+/// Cells of one hash line. The packet cells fill the first cache line; SYN and byte cells are in the neighbouring line, touched only
+/// by packets that need them, and once in an epoch.
 #[repr(C, align(128))]
 #[derive(Debug)]
 pub struct SourceLine {

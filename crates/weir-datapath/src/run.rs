@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aya::programs::{TestRun, TestRunOptions};
+use aya::programs::{TestRun, TestRunOptions, TestRunResult};
 
 use crate::error::{DatapathError, Result};
 use crate::object::{CLOCK, EGRESS, Object, TCX, XDP};
@@ -19,29 +19,17 @@ pub struct Run {
 impl Object {
     /// Runs the XDP program on a frame.
     pub fn run_xdp(&mut self, frame: &[u8], repeat: u32) -> Result<Run> {
-        let program = self.xdp()?;
-        let result = program
-            .test_run(options(frame, repeat))
-            .map_err(|e| DatapathError::Program { name: XDP, source: Box::new(e) })?;
-        Ok(Run { returned: result.return_value, each: result.duration })
+        run(XDP, self.xdp()?, frame, repeat)
     }
 
     /// Runs the tcx program on a frame.
     pub fn run_tcx(&mut self, frame: &[u8], repeat: u32) -> Result<Run> {
-        let program = self.tcx()?;
-        let result = program
-            .test_run(options(frame, repeat))
-            .map_err(|e| DatapathError::Program { name: TCX, source: Box::new(e) })?;
-        Ok(Run { returned: result.return_value, each: result.duration })
+        run(TCX, self.tcx()?, frame, repeat)
     }
 
     /// Runs the program for what the host sends on a frame.
     pub fn run_egress(&mut self, frame: &[u8], repeat: u32) -> Result<Run> {
-        let program = self.egress()?;
-        let result = program
-            .test_run(options(frame, repeat))
-            .map_err(|e| DatapathError::Program { name: EGRESS, source: Box::new(e) })?;
-        Ok(Run { returned: result.return_value, each: result.duration })
+        run(EGRESS, self.egress()?, frame, repeat)
     }
 
     /// The kernel's tick (`jiffies64`) now.
@@ -53,6 +41,15 @@ impl Object {
         program.test_run(options).map_err(|e| DatapathError::Program { name: CLOCK, source: Box::new(e) })?;
         Ok(out.first_chunk().map_or(0, |b| u64::from_ne_bytes(*b)))
     }
+}
+
+fn run<P>(name: &'static str, program: &P, frame: &[u8], repeat: u32) -> Result<Run>
+where
+    P: for<'a> TestRun<Opts<'a> = TestRunOptions<'a>, Result = TestRunResult>,
+{
+    let result =
+        program.test_run(options(frame, repeat)).map_err(|e| DatapathError::Program { name, source: Box::new(e) })?;
+    Ok(Run { returned: result.return_value, each: result.duration })
 }
 
 fn options(frame: &[u8], repeat: u32) -> TestRunOptions<'_> {

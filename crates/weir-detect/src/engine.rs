@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use weir_abi::FEATURE_SLOTS;
-use weir_abi::counters::fact;
+use weir_abi::{FEATURE_SLOTS, Feature};
 
 use crate::baseline::WINDOWS_PER_SECOND;
 use crate::detector::handshake::Handshakes;
@@ -93,7 +92,7 @@ struct Target {
 impl Target {
     /// Questions that it asked within the ten seconds that end with a window.
     fn last_asked(&mut self, window: &Window) -> u64 {
-        let now = window.fact(fact::ASKED);
+        let now = window.feature(Feature::Asked);
         let (windows, sum) = &mut self.asked;
         if *sum == 0 && now == 0 {
             windows.clear();

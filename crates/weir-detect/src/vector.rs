@@ -136,14 +136,9 @@ impl Window {
         slots.filter(|(slot, _)| Vector::of_slot(*slot as u8) == vector).map(|(_, n)| n).sum()
     }
 
-    /// Packets with a feature.
+    /// Packets with a feature, or how often a fact about connections was seen.
     pub fn feature(&self, feature: Feature) -> u64 {
         feature.sum(&self.slots)
-    }
-
-    /// A fact about connections, see [`weir_abi::counters::fact`].
-    pub fn fact(&self, slot: u8) -> u64 {
-        self.slots.get(usize::from(slot)).copied().unwrap_or(0)
     }
 
     /// All packets that came.

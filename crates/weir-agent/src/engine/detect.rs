@@ -129,17 +129,18 @@ impl Engine {
         let wall = now.wall + began.elapsed();
         for event in events {
             tell(&event, self.datapath.image());
-            let times = self.detection.times.entry(event.incident).or_insert((wall, None));
-            if let Step::Signed { .. } | Step::Held { .. } = event.step
-                && laid.is_ok()
-            {
-                times.1.get_or_insert(wall);
-            }
+            self.detection.times.entry(event.incident).or_insert((wall, None));
             self.detection.incidents.take(event);
         }
         self.detection.incidents.keep(KEPT);
         let known = &self.detection.incidents;
-        self.detection.times.retain(|id, _| known.get(*id).is_some());
+        self.detection.times.retain(|id, times| {
+            // An answer counts from when it is in the kernel, which may be later than it was written.
+            if laid.is_ok() && known.get(*id).is_some_and(|incident| incident.mitigated.is_some()) {
+                times.1.get_or_insert(wall);
+            }
+            known.get(*id).is_some()
+        });
         self.show_incidents()?;
         laid
     }

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use super::{CAP, Family, Score};
 use crate::baseline::WINDOWS_PER_SECOND;
 use crate::vector::Window;
-use weir_abi::counters::{Feature, fact};
+use weir_abi::Feature;
 
 /// Windows in which a handshake has time to complete.
 const LAG: usize = 3;
@@ -41,7 +41,7 @@ impl Handshakes {
     /// take another way.
     pub fn window(&mut self, window: &Window) -> Option<Score> {
         keep(&mut self.syns, window.feature(Feature::Syn), LAG + SPAN);
-        keep(&mut self.completed, window.fact(fact::COMPLETED), SPAN);
+        keep(&mut self.completed, window.feature(Feature::Completed), SPAN);
         let syns: u64 = self.syns.iter().take(self.syns.len().saturating_sub(LAG)).sum();
         let completed: u64 = self.completed.iter().sum();
         let share = if syns == 0 { 0.0 } else { (completed as f64 / syns as f64).min(1.0) };
@@ -81,7 +81,7 @@ fn keep(windows: &mut VecDeque<u64>, now: u64, most: usize) {
 mod tests {
     //! Customers, a crowd, a flood, and a host whose answers nobody sees.
     use super::*;
-    use weir_abi::counters::syn_slot;
+    use weir_abi::counters::{fact, syn_slot};
 
     /// Windows of so many SYNs, each share of which completes two windows later.
     fn run(

@@ -4,7 +4,7 @@
 use super::{CAP, Family, Score};
 use crate::baseline::{Fast, WINDOWS_PER_SECOND};
 use crate::vector::Window;
-use weir_abi::counters::fact;
+use weir_abi::Feature;
 
 /// Strays in a window below which it says nothing: a thousand per second.
 const LEAST: u64 = 100;
@@ -48,7 +48,7 @@ pub struct Said {
 impl Strays {
     /// Takes a window. Nothing where too little is known, or comes.
     pub fn window(&mut self, window: &Window) -> Option<Said> {
-        let (strays, known) = (window.fact(fact::UNKNOWN), window.fact(fact::KNOWN));
+        let (strays, known) = (window.feature(Feature::UnknownFlow), window.feature(Feature::KnownFlow));
         let all = strays + known;
         if all == 0 {
             return None;
@@ -88,6 +88,7 @@ impl Strays {
 mod tests {
     //! Customers, a flood that no connection explains, and a host of which one direction is seen only.
     use super::*;
+    use weir_abi::counters::fact;
 
     fn window(known: u64, strays: u64) -> Window {
         let mut w = Window::default();

@@ -1,9 +1,8 @@
 //! Connection truth: which flows the host takes part in, what teaches it, and what it means for packets.
 
-use weir_abi::Reason;
-use weir_abi::counters::fact;
 use weir_abi::flow::{AGE_SHIFT, MARKS};
 use weir_abi::limit::TARGET_UNIT_SHIFT;
+use weir_abi::{Feature, Reason};
 use weir_policy::overlay::{FIRST, TargetRule, overlay};
 use weir_policy::rules::Mode;
 use weir_sim::env::Sizes;
@@ -38,8 +37,15 @@ fn a_handshake_that_is_completed_makes_a_known_flow() {
         story.passes(&pair.tcp(4000, 443, flag::ACK | flag::PSH, b"GET /"), "shop", Reason::KnownFlow);
         // Another port, another customer: nobody has seen these.
         story.passes(&pair.tcp(4001, 443, flag::ACK, b""), "shop", Reason::Clean);
-        let facts = [fact::SENT, fact::SYN_ACK_SENT, fact::COMPLETED, fact::KNOWN, fact::UNKNOWN, fact::RST_SENT];
-        assert_eq!(facts.map(|slot| story.fact("shop", slot)), [1, 1, 1, 2, 1, 0]);
+        let facts = [
+            Feature::Sent,
+            Feature::SynAckSent,
+            Feature::Completed,
+            Feature::KnownFlow,
+            Feature::UnknownFlow,
+            Feature::RstSent,
+        ];
+        assert_eq!(facts.map(|fact| story.feature("shop", fact)), [1, 1, 1, 2, 1, 0]);
     }
 }
 
@@ -53,7 +59,7 @@ fn the_next_connection_between_the_same_ends_is_proven_anew() {
     story.sends(&syn_ack(ann, 4000), "shop");
     story.passes(&ack(ann, 4000, ISN + 9), "shop", Reason::Clean);
     story.passes(&ack(ann, 4000, ISN + 1), "shop", Reason::KnownFlow);
-    assert_eq!((story.fact("shop", fact::COMPLETED), story.fact("shop", fact::UNKNOWN)), (2, 1));
+    assert_eq!((story.feature("shop", Feature::Completed), story.feature("shop", Feature::UnknownFlow)), (2, 1));
 }
 
 /// A forger does not hear the SYN-ACK, so he cannot name its number; the first right one is the only one.
@@ -67,9 +73,9 @@ fn a_guessed_acknowledgement_proves_nothing() {
         story.passes(&ack(ann, 4000, guess), "shop", Reason::Clean);
     }
     story.passes(&ack(from(BEN, SHOP), 4000, ISN + 1), "shop", Reason::Clean);
-    assert_eq!((story.fact("shop", fact::COMPLETED), story.fact("shop", fact::UNKNOWN)), (0, 6));
+    assert_eq!((story.feature("shop", Feature::Completed), story.feature("shop", Feature::UnknownFlow)), (0, 6));
     story.passes(&ack(ann, 4000, ISN + 1), "shop", Reason::KnownFlow);
-    assert_eq!(story.fact("shop", fact::COMPLETED), 1);
+    assert_eq!(story.feature("shop", Feature::Completed), 1);
 }
 
 /// What a host answers to anyone teaches nothing: SYN-ACKs, RSTs, bare ACKs. What it says only in a connection does.
@@ -83,7 +89,7 @@ fn what_the_host_says_in_a_connection_teaches_it() {
         story.sends(&ann.back().tcp(443, 4000, flags, b""), "shop");
     }
     story.passes(&probe, "shop", Reason::Clean);
-    assert_eq!((story.fact("shop", fact::RST_SENT), story.fact("shop", fact::SENT)), (2, 4));
+    assert_eq!((story.feature("shop", Feature::RstSent), story.feature("shop", Feature::Sent)), (2, 4));
     for (flags, payload) in [(flag::ACK, &b"page"[..]), (flag::ACK | flag::FIN, b""), (flag::SYN, b"")] {
         let mut story = Story::of(&policy([shop()]));
         story.sends(&ann.back().tcp(443, 4000, flags, payload), "shop");
@@ -105,7 +111,7 @@ fn strangers_neither_fill_the_table_nor_evict() {
         story.passes(&ack(forged, 5000, u32::from(i)), "shop", Reason::Clean);
     }
     story.passes(&ann.tcp(4000, 443, flag::ACK, b"x"), "shop", Reason::KnownFlow);
-    assert_eq!(story.fact("shop", fact::COMPLETED), 1);
+    assert_eq!(story.feature("shop", Feature::Completed), 1);
 }
 
 /// Where proven flows are more than fit, the one that has been silent for longest goes.
@@ -188,11 +194,11 @@ fn an_answer_to_the_hosts_own_question_is_no_reflection() {
     story.passes(&server.udp(53, 40000, b"answer"), "shop", Reason::KnownFlow);
     story.drops(&server.udp(53, 40001, b"answer"), "shop", Reason::ReflectionPort);
     story.drops(&from(BEN, SHOP).udp(53, 40000, b"answer"), "shop", Reason::ReflectionPort);
-    assert_eq!((story.fact("shop", fact::ASKED), story.fact("shop", fact::ANSWERED)), (1, 1));
+    assert_eq!((story.feature("shop", Feature::Asked), story.feature("shop", Feature::Answered)), (1, 1));
     // What it sends from its own such port may be an answer: counted, and not believed.
     story.sends(&server.back().udp(123, 53, b"answer"), "shop");
     story.drops(&server.udp(53, 123, b"x"), "shop", Reason::ReflectionPort);
-    assert_eq!(story.fact("shop", fact::ASKED), 2);
+    assert_eq!(story.feature("shop", Feature::Asked), 2);
 }
 
 /// Nothing is known, and nothing asked, where the host's own packets are not seen.
@@ -203,5 +209,5 @@ fn without_sight_of_what_the_host_sends_nothing_is_said() {
     let ann = from(ANN, SHOP);
     story.sends(&ann.back().tcp(443, 4000, flag::ACK, b"page"), crate::story::NODE);
     story.passes(&ann.tcp(4000, 443, flag::ACK, b""), "shop", Reason::Clean);
-    assert_eq!((story.fact("shop", fact::UNKNOWN), story.fact("shop", fact::SENT)), (0, 0));
+    assert_eq!((story.feature("shop", Feature::UnknownFlow), story.feature("shop", Feature::Sent)), (0, 0));
 }

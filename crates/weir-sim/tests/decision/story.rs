@@ -117,11 +117,6 @@ impl Story {
         self.check();
     }
 
-    /// A fact about connections, see [`weir_abi::counters::fact`].
-    pub fn fact(&self, owner: &str, slot: u8) -> u64 {
-        self.env.features(self.id(owner))[usize::from(slot)]
-    }
-
     #[track_caller]
     fn packet(&mut self, frame: &[u8], owner: &str, reason: Reason, verdict: Verdict) {
         let outcome = self.env.simulate(&Bytes::new(frame));
