@@ -61,10 +61,18 @@ pub struct Config {
     pub pending_mask: u32,
     /// Not zero: what the host sends is seen as well, so that connections are known.
     pub connections: u32,
-    /// Always zero.
-    pub pad: u32,
-    /// Room to the end of the second line.
-    pub reserved: [u64; 4],
+    /// How replies to challenged SYNs leave, see [`crate::challenge::reply`].
+    pub reply: u32,
+    /// Key of the challenges' cookies, random at every boot.
+    pub secret: [u64; 2],
+    /// Lines of proven sources minus one (a power of two).
+    pub proven_mask: u32,
+    /// Slots of challenged SYNs that may come again, minus one (a power of two).
+    pub retry_mask: u32,
+    /// The same SYN counts as sent again after so many ticks …
+    pub retry_least: u32,
+    /// … and up to so many.
+    pub retry_most: u32,
 }
 
 const _: () = assert!(size_of::<Config>() == 128);

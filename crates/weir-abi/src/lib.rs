@@ -7,6 +7,7 @@
 
 pub mod addr;
 pub mod cell;
+pub mod challenge;
 pub mod config;
 pub mod counters;
 pub mod flow;
@@ -35,4 +36,4 @@ pub use sample::{Sample, Verdict};
 pub use target::TargetKey;
 
 /// Version of every layout in this crate. Pinned maps of another version are not adopted.
-pub const ABI_VERSION: u32 = 3;
+pub const ABI_VERSION: u32 = 4;

@@ -75,7 +75,7 @@ pub struct SourceLine {
 
 const _: () = assert!(size_of::<SourceLine>() == 128);
 
-/// A target's own cells: packets, bytes, new connections, unmatched fragments, strangers.
+/// A target's own cells: packets, bytes, new connections, unmatched fragments, strangers, repeated SYNs.
 #[repr(C, align(64))]
 #[derive(Debug)]
 pub struct TargetCells {
@@ -89,8 +89,10 @@ pub struct TargetCells {
     pub fragments: Cell64,
     /// Packets of no known flow.
     pub strangers: Cell64,
+    /// Challenged SYNs that came again.
+    pub retries: Cell64,
     /// Room to the end of the line.
-    pub reserved: [Cell64; 3],
+    pub reserved: [Cell64; 2],
 }
 
 const _: () = assert!(size_of::<TargetCells>() == 64);

@@ -30,6 +30,14 @@ pub const FRAGMENTS: &str = "FRAGMENTS";
 pub const FLOWS: &str = "FLOWS";
 /// [`crate::flow::Pending`] handshakes.
 pub const PENDING: &str = "PENDING";
+/// [`crate::FlowLine`]s of sources that have proven themselves.
+pub const PROVEN: &str = "PROVEN";
+/// [`crate::challenge::Retry`]s.
+pub const RETRIES: &str = "RETRIES";
+/// The program behind XDP that settles what a challenge concerns.
+pub const SETTLE_XDP: &str = "SETTLE_XDP";
+/// The one behind tcx.
+pub const SETTLE_TCX: &str = "SETTLE_TCX";
 /// Two copies of [`crate::RuleTables`].
 pub const RULES: &str = "RULES";
 /// [`crate::Counter`]s, see [`crate::counters::counter_index`].
@@ -44,7 +52,7 @@ pub const SAMPLES: &str = "SAMPLES";
 pub const SAMPLE_BUDGETS: &str = "SAMPLE_BUDGETS";
 
 /// Every map that is pinned, in the order of their creation.
-pub const PINNED: [&str; 21] = [
+pub const PINNED: [&str; 25] = [
     CONFIG,
     SLOTS4,
     PARTS4,
@@ -60,6 +68,10 @@ pub const PINNED: [&str; 21] = [
     FRAGMENTS,
     FLOWS,
     PENDING,
+    PROVEN,
+    RETRIES,
+    SETTLE_XDP,
+    SETTLE_TCX,
     RULES,
     COUNTERS,
     FEATURES,
@@ -77,5 +89,9 @@ pub const DEFAULT_TARGETS: u32 = 256;
 pub const DEFAULT_SOURCE_LINES: u32 = 1 << 15;
 /// Default number of lines of known flows: a million flows in 4 MiB, and 2 MiB of pending handshakes.
 pub const DEFAULT_FLOW_LINES: u32 = 1 << 17;
+/// Default number of lines of proven sources: 131,072 sources in 512 KiB.
+pub const DEFAULT_PROVEN_LINES: u32 = 1 << 14;
+/// Default number of challenged SYNs that are remembered: 2 MiB.
+pub const DEFAULT_RETRY_SLOTS: u32 = 1 << 18;
 /// Default number of fragment slots.
 pub const DEFAULT_FRAGMENT_SLOTS: u32 = 1 << 14;

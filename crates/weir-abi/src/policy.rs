@@ -22,6 +22,10 @@ pub mod flag {
     pub const FRAGMENTS_TRACK: u32 = 1 << 7;
     /// Refuse every fragment.
     pub const FRAGMENTS_DROP: u32 = 1 << 8;
+    /// Challenge SYNs of sources that have proven nothing yet.
+    pub const CHALLENGE: u32 = 1 << 9;
+    /// The challenge may be switched on while an attack lasts. Not read by the packet path.
+    pub const CHALLENGE_AUTO: u32 = 1 << 10;
     /// All hygiene filters that are safe for every service.
     pub const HYGIENE: u32 = TCP_FLAGS | LAND | PORT_ZERO | FRAGMENTS_TRACK;
 }
@@ -50,10 +54,12 @@ pub struct TargetPolicy {
     pub fragments: Limit,
     /// TCP packets of no known flow, SYNs not counted.
     pub strangers: Limit,
+    /// Challenged SYNs that pass because they came again after a plausible time.
+    pub retries: Limit,
     /// Mixed into the source hash: targets of one policy share a source's cells.
     pub limit_key: u64,
     /// Room to the end of the line.
-    pub reserved: [u64; 3],
+    pub reserved: [u64; 1],
 }
 
 const _: () = assert!(size_of::<TargetPolicy>() == 256);
@@ -74,8 +80,9 @@ impl TargetPolicy {
             target: NO,
             fragments: OFF,
             strangers: OFF,
+            retries: OFF,
             limit_key: 0,
-            reserved: [0; 3],
+            reserved: [0; 1],
         }
     };
 

@@ -113,6 +113,11 @@ reasons! {
     65 TargetSyns Drop "target_connections" "the target is over its limit of new connections";
     66 KnownFlow Pass "known_flow" "the packet belongs to a connection that the host takes part in, and passed every check that these are under";
     67 Strangers Drop "strangers" "packets of no known connection are over what the target takes of them";
+    68 Challenged Drop "challenged" "the SYN was answered in the target's place by a challenge: its source has proven nothing yet";
+    69 ChallengeAnswer Drop "challenge_answer" "the answer to a challenge: the source is proven from now on, and its next SYN passes";
+    70 Proven Pass "proven_source" "the SYN comes from a source that has proven that it hears what is sent to it";
+    71 ChallengeRetry Pass "challenge_retry" "a challenged SYN came again after a plausible time, within the target's limit";
+    72 Unchallengeable Drop "challenge_impossible" "the SYN cannot be challenged: it has IP options or extension headers, or is a fragment";
 }
 
 impl Reason {

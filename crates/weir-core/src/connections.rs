@@ -4,16 +4,19 @@
 //! from the ACK that completes a handshake, which has to name the host's initial sequence number. The idea of learning from what
 //! leaves is that of authentication filters (Tempesta xFW, Auto_XDP); that strangers can neither fill nor evict is ours.
 
+use weir_abi::challenge::reply;
 use weir_abi::counters::fact;
-use weir_abi::flow::{AGE_SHIFT, MARKS, Pending};
+use weir_abi::flow::Pending;
+use weir_abi::policy::flag;
 use weir_abi::target::{NODE, OWNER_ONLY};
 use weir_abi::{Addr, FlowLine, TargetPolicy};
 use weir_wire::tcp::flag as tcp;
 use weir_wire::{Frame, Packet, Transport};
 
+use crate::challenge::Ends;
 use crate::hash::hash4;
 use crate::hygiene::is_reflection_port;
-use crate::{Env, limits, targets};
+use crate::{Env, challenge, limits, marks, targets};
 
 /// What is known of a packet's flow.
 #[repr(u8)]
@@ -34,12 +37,6 @@ fn hash<E: Env>(env: &E, remote: Addr, local: Addr, ports: (u16, u16), proto: u8
     hash4(remote.hi ^ ends, remote.lo, local.hi, local.lo, &env.config().seed)
 }
 
-/// A flow's mark, without its age. Never zero: that is an empty one.
-#[inline(always)]
-fn mark(h: u64) -> u32 {
-    (h >> 40) as u32 | 1
-}
-
 #[inline(always)]
 fn line<E: Env>(env: &E, h: u64) -> Option<&FlowLine> {
     env.flow_line(h as u32 & env.config().flow_mask)
@@ -50,57 +47,21 @@ fn pending<E: Env>(env: &E, h: u64) -> Option<&Pending> {
     env.pending(h as u32 & env.config().pending_mask)
 }
 
-/// 1 where two 24-bit numbers are equal, else 0. Without a branch: eight of them would be too many ways for the verifier.
-#[inline(always)]
-fn same(a: u32, b: u32) -> u32 {
-    (a ^ b).wrapping_sub(1) >> 31
-}
-
 /// Looks for a flow among the known ones.
 #[inline(always)]
 fn is_known<E: Env>(env: &E, h: u64) -> bool {
-    let Some(line) = line(env, h) else { return false };
-    let mark = mark(h);
-    let mut found = 0;
-    let mut i = 0;
-    while i < MARKS {
-        found |= same(line.marks[i].load() >> 8, mark);
-        i += 1;
+    match line(env, h) {
+        Some(line) => marks::holds(line, marks::mark(h)),
+        None => false,
     }
-    found != 0
-}
-
-/// The age now.
-#[inline(always)]
-fn age<E: Env>(env: &E) -> u32 {
-    (env.tick() >> AGE_SHIFT) as u32 & 255
-}
-
-/// Where a flow is in its line, or would be: its own place wins over an empty one, and that over the one that has been silent for
-/// longest. Also whether it is its own.
-#[inline(always)]
-fn place<F: Frame>(frame: &F, line: &FlowLine, mark: u32, now: u32) -> (usize, bool) {
-    let mut best = 0;
-    let mut i = 0;
-    while i < MARKS {
-        let held = line.marks[i].load();
-        let silent = now.wrapping_sub(held) & 255;
-        let worth = (same(held >> 8, mark) << 9 | same(held >> 8, 0) << 8) + silent;
-        let more = (worth << 4 | i as u32).wrapping_sub(best);
-        let less = frame.blur64((more as i32 >> 31) as u64) as u32;
-        best = best.wrapping_add(more & !less);
-        i += 1;
-    }
-    let best = frame.blur64(best as u64) as u32;
-    (best as usize & (MARKS - 1), best >> 13 != 0)
 }
 
 /// Notes that the host said something in a flow; one that is not known yet is learned where there is proof of it.
 #[inline(always)]
 fn note<F: Frame, E: Env>(frame: &F, env: &E, h: u64, proof: bool) {
     let Some(line) = line(env, h) else { return };
-    let (mark, now) = (mark(h), age(env));
-    let (at, own) = place(frame, line, mark, now);
+    let (mark, now) = (marks::mark(h), marks::age(env));
+    let (at, own) = marks::place(frame, line, mark, now);
     if proof || own {
         line.marks[at].store(mark << 8 | now);
     }
@@ -110,7 +71,7 @@ fn note<F: Frame, E: Env>(frame: &F, env: &E, h: u64, proof: bool) {
 #[inline(always)]
 fn forget<F: Frame, E: Env>(frame: &F, env: &E, h: u64) {
     let Some(line) = line(env, h) else { return };
-    let (at, own) = place(frame, line, mark(h), 0);
+    let (at, own) = marks::place(frame, line, marks::mark(h), 0);
     if own {
         line.marks[at].store(0);
     }
@@ -129,6 +90,14 @@ pub fn sent<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet) -> u32 {
     if target == NODE || target & OWNER_ONLY != 0 {
         return NODE;
     }
+    let flags = p.tcp_flags & (tcp::SYN | tcp::ACK | tcp::RST);
+    // A challenge was said in the host's place, and says nothing of it.
+    if tcp_packet && flags == tcp::SYN | tcp::ACK && challenges(env, target) {
+        let ours = frame.blur(challenge::is_ours(env, &Ends::of_sent(p), p.ack, p.seq) as u8) & 1;
+        if ours != 0 {
+            return target;
+        }
+    }
     env.feature(target, fact::SENT);
     if !tcp_packet && !udp {
         return target;
@@ -144,7 +113,6 @@ pub fn sent<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet) -> u32 {
         }
         return target;
     }
-    let flags = p.tcp_flags & (tcp::SYN | tcp::ACK | tcp::RST);
     if flags & tcp::RST != 0 {
         env.feature(target, fact::RST_SENT);
     } else if flags == tcp::SYN | tcp::ACK {
@@ -159,9 +127,22 @@ pub fn sent<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet) -> u32 {
         if own {
             env.feature(target, fact::ASKED);
         }
-        note(frame, env, h, own || p.tcp_flags & tcp::FIN != 0 || p.payload_len() != 0);
+        let ends = p.tcp_flags & tcp::FIN != 0;
+        note(frame, env, h, own || ends || p.payload_len() != 0);
+        if ends {
+            // Who was talked with to the end has proven what a challenge asks for.
+            challenge::prove(frame, env, remote);
+        }
     }
     target
+}
+
+/// Whether SYNs for a target may be challenged.
+#[inline(always)]
+fn challenges<E: Env>(env: &E, target: u32) -> bool {
+    let config = env.config();
+    let copy = if config.policy_copy & 1 != 0 { config.targets } else { 0 };
+    config.reply != reply::NONE && env.policy(copy + target).is_some_and(|policy| policy.has(flag::CHALLENGE))
 }
 
 /// What is known of the flow of a packet that came for a target.

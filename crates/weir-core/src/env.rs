@@ -44,6 +44,10 @@ pub trait Env {
     fn flow_line(&self, line: u32) -> Option<&FlowLine>;
     /// A handshake that waits for its third packet.
     fn pending(&self, slot: u32) -> Option<&Cell64>;
+    /// A line of proven sources.
+    fn proven_line(&self, line: u32) -> Option<&FlowLine>;
+    /// A challenged SYN that may come again.
+    fn retry(&self, slot: u32) -> Option<&Cell64>;
     /// Adds to a cell so that no CPU's addition is lost.
     fn add32(&self, cell: &Cell32, n: u32);
     /// Adds to a cell so that no CPU's addition is lost.

@@ -206,7 +206,9 @@ fn of_target<F: Frame, E: Env>(
     }
     if number == GO_ON {
         let p = &plain::forgotten(frame, p);
-        let load = Load { bytes, syn: frame.blur(p.blurred(frame).is_syn() as u8) & 1 != 0 };
+        let syn = frame.blur(p.blurred(frame).is_syn() as u8) & 1 != 0;
+        // A forged flood must not use up what the target takes as a whole: the challenge comes first, see `settle`.
+        let load = Load { bytes, syn, target_syn: syn & !policy.has(flag::CHALLENGE) };
         number = limits::check(frame, env, policy, target, src, load);
     }
     if number == GO_ON && frame.blur(seen.flow) == Flow::Unknown as u8 && connections::is_refused(env, policy, target) {

@@ -25,6 +25,8 @@ pub struct Load {
     pub bytes: u32,
     /// It asks for a new connection.
     pub syn: bool,
+    /// It does, and nobody else has a say in that: the target's limit of them is charged now.
+    pub target_syn: bool,
 }
 
 /// The number of the first limit that the packet exceeds, or [`GO_ON`]. What an earlier limit admitted stays charged.
@@ -70,10 +72,20 @@ fn check_target<E: Env>(env: &E, cells: &TargetCells, l: &Limits, load: Load) ->
     if l.bytes.cost != 0 && charge64(env, &cells.bytes, byte_cost(&l.bytes, load.bytes), l.bytes.window) {
         return Reason::TargetBytes as u8;
     }
-    if load.syn && l.syns.cost != 0 && charge64(env, &cells.syns, l.syns.cost, l.syns.window) {
+    if load.target_syn && l.syns.cost != 0 && charge64(env, &cells.syns, l.syns.cost, l.syns.window) {
         return Reason::TargetSyns as u8;
     }
     GO_ON
+}
+
+/// Whether a SYN exceeds the target's limit of them, where that was left open.
+#[inline(always)]
+pub fn is_syn_refused<E: Env>(env: &E, policy: &TargetPolicy, target: u32) -> bool {
+    let l = &policy.target.syns;
+    match env.target_cells(target) {
+        Some(cells) if l.cost != 0 => charge64(env, &cells.syns, l.cost, l.window),
+        _ => false,
+    }
 }
 
 /// Whether the target's limit of unmatched later fragments is exceeded.

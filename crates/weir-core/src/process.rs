@@ -9,6 +9,7 @@ use weir_wire::packet::parse_within;
 use weir_wire::{Frame, Malformed, Packet, Parsed, plain, tunnel};
 
 use crate::judge::{Decision, judge};
+use crate::settle::{settle, settles};
 use crate::{Env, connections};
 
 /// What becomes of a frame, and whether it is to be sampled.
@@ -25,6 +26,8 @@ pub struct Outcome {
     pub target: u32,
     /// The rule that decided, 0: none or not known here.
     pub rule: u32,
+    /// It is to be answered by what [`crate::reply::reply`] builds.
+    pub challenged: bool,
     /// Take a sample: it stands for this many packets. 0: no sample.
     pub sample_weight: u32,
 }
@@ -56,10 +59,13 @@ pub fn process<F: Frame + Clone, E: Env>(frame: &F, env: &E) -> Outcome {
         Some(v6) => decide_plain(frame, env, v6),
         None => None,
     };
-    let decision = match plain {
+    let mut decision = match plain {
         Some(decision) => decision,
         None => decide(frame, env),
     };
+    if settles(env, decision) {
+        decision = settle(frame, env, decision);
+    }
     finish(frame, env, decision)
 }
 
@@ -79,7 +85,9 @@ pub fn finish<F: Frame, E: Env>(frame: &F, env: &E, decision: Decision) -> Outco
     let mask = if drops == 0 { config.sample_pass_mask } else { config.sample_drop_mask };
     // The first of every kind is sampled, then one in mask + 1: rare reasons are not drowned by a flood.
     let sample_weight = if mask != u32::MAX && count.wrapping_sub(1) & mask as u64 == 0 { mask + 1 } else { 0 };
-    Outcome { drop: drops & enforce != 0, would: would != 0, number, target, rule, sample_weight }
+    let drop = drops & enforce != 0;
+    let challenged = drop && number == Reason::Challenged as u8;
+    Outcome { drop, would: would != 0, number, target, rule, challenged, sample_weight }
 }
 
 /// Whether the reason with this number drops.

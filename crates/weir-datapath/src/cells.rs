@@ -1,5 +1,6 @@
 //! The packet path's own state, for the parity harness and the benches: sketch lines, target cells, fragment slots.
 
+use weir_abi::challenge::Retry;
 use weir_abi::flow::{PENDING_PER_LINE, Pending};
 use weir_abi::{FlowLine, FragmentSlot, SourceLine, TargetCells, maps};
 
@@ -22,6 +23,10 @@ pub struct Cells {
     pub flows: Mapped<FlowLine>,
     /// Pending handshakes.
     pub pending: Mapped<Pending>,
+    /// Lines of proven sources.
+    pub proven: Mapped<FlowLine>,
+    /// Challenged SYNs.
+    pub retries: Mapped<Retry>,
 }
 
 impl Cells {
@@ -34,6 +39,8 @@ impl Cells {
             fragments: map(object, maps::FRAGMENTS, sizes.fragment_slots)?,
             flows: map(object, maps::FLOWS, sizes.flow_lines)?,
             pending: map(object, maps::PENDING, sizes.flow_lines * PENDING_PER_LINE)?,
+            proven: map(object, maps::PROVEN, sizes.proven_lines)?,
+            retries: map(object, maps::RETRIES, sizes.retry_slots)?,
         })
     }
 }

@@ -3,8 +3,8 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-use aya::maps::{Map, MapData, RingBuf};
-use aya::programs::{Extension, ProgramError, SchedClassifier, Xdp, loaded_programs};
+use aya::maps::{Map, MapData, ProgramArray, RingBuf};
+use aya::programs::{Extension, ProgramError, ProgramFd, SchedClassifier, Xdp, loaded_programs};
 use aya::{Ebpf, EbpfLoader};
 use weir_abi::counters::COUNTER_SLOTS;
 use weir_abi::flow::PENDING_PER_LINE;
@@ -22,7 +22,12 @@ pub const XDP: &str = "weir_xdp";
 pub const CHAINED: &str = "weir_chained";
 /// Name of the tcx program.
 pub const TCX: &str = "weir_tcx";
-
+/// Names of the programs behind these two that settle what a challenge concerns.
+pub const SETTLE_XDP: &str = "weir_settle_xdp";
+/// See [`SETTLE_XDP`].
+pub const SETTLE_TCX: &str = "weir_settle_tcx";
+/// Name of the program that sends back what XDP answers.
+pub const RETURN: &str = "weir_return";
 /// Name of the program that sees what the host sends.
 pub const EGRESS: &str = "weir_egress";
 /// Name of the clock program.
@@ -39,6 +44,10 @@ pub struct Sizes {
     pub fragment_slots: u32,
     /// Lines of known flows, a power of two.
     pub flow_lines: u32,
+    /// Lines of proven sources, a power of two.
+    pub proven_lines: u32,
+    /// Challenged SYNs that are remembered, a power of two.
+    pub retry_slots: u32,
     /// Partly listed /24s that fit.
     pub parts: u32,
     /// Exact prefixes that fit.
@@ -55,6 +64,8 @@ impl Sizes {
             source_lines: maps::DEFAULT_SOURCE_LINES,
             fragment_slots: maps::DEFAULT_FRAGMENT_SLOTS,
             flow_lines: maps::DEFAULT_FLOW_LINES,
+            proven_lines: maps::DEFAULT_PROVEN_LINES,
+            retry_slots: maps::DEFAULT_RETRY_SLOTS,
             parts: 1 << 20,
             prefixes: 1 << 21,
             cpus: highest_cpu() + 1,
@@ -71,6 +82,8 @@ impl Sizes {
             maps::FRAGMENTS => self.fragment_slots,
             maps::FLOWS => self.flow_lines,
             maps::PENDING => self.flow_lines * PENDING_PER_LINE,
+            maps::PROVEN => self.proven_lines,
+            maps::RETRIES => self.retry_slots,
             maps::PARTS4 => self.parts,
             maps::PREFIXES => self.prefixes,
             maps::COUNTERS => per_cpu_and_target * COUNTER_SLOTS as u32,
@@ -87,6 +100,8 @@ impl Sizes {
             && config.source_mask == self.source_lines - 1
             && config.fragment_mask == self.fragment_slots - 1
             && config.flow_mask == self.flow_lines - 1
+            && config.proven_mask == self.proven_lines - 1
+            && config.retry_mask == self.retry_slots - 1
             && config.cpus == self.cpus
     }
 }
@@ -113,27 +128,59 @@ impl Object {
         }
         let ebpf = loader.load(OBJECT).map_err(|e| DatapathError::Load { source: Box::new(e) })?;
         let mut object = Self { ebpf };
-        let program = object.xdp()?;
-        load(XDP, || program.load())?;
-        let program = object.tcx()?;
-        load(TCX, || program.load())?;
-        let program = object.egress()?;
-        load(EGRESS, || program.load())?;
-        let program = object.clock()?;
-        load(CLOCK, || program.load())?;
+        for name in [XDP, SETTLE_XDP] {
+            let program = object.xdp_program(name)?;
+            load(name, || program.load())?;
+        }
+        for name in [TCX, SETTLE_TCX, RETURN, EGRESS, CLOCK] {
+            let program = object.classifier(name)?;
+            load(name, || program.load())?;
+        }
+        object.settles()?;
         Ok(object)
+    }
+
+    /// Puts the programs that settle behind those that they settle for. What was there is of the same layouts.
+    fn settles(&mut self) -> Result<()> {
+        for (table, name) in [(maps::SETTLE_XDP, SETTLE_XDP), (maps::SETTLE_TCX, SETTLE_TCX)] {
+            let fd = match table {
+                maps::SETTLE_XDP => self.xdp_program(name)?.fd(),
+                _ => self.classifier(name)?.fd(),
+            };
+            let cloned = fd.and_then(|fd| Ok(ProgramFd::try_clone(fd)?));
+            let fd = cloned.map_err(|e| DatapathError::Program { name, source: Box::new(e) })?;
+            let missing = |e| DatapathError::Missing(format!("table {table} ({e})"));
+            let map = self.ebpf.map_mut(table).ok_or_else(|| DatapathError::Missing(format!("map {table}")))?;
+            let mut programs = ProgramArray::try_from(map).map_err(missing)?;
+            programs.set(0, &fd, 0).map_err(missing)?;
+        }
+        Ok(())
+    }
+
+    /// The program behind [`Self::xdp`].
+    pub fn settle_xdp(&mut self) -> Result<&mut Xdp> {
+        self.xdp_program(SETTLE_XDP)
+    }
+
+    fn xdp_program(&mut self, name: &'static str) -> Result<&mut Xdp> {
+        let program = self.ebpf.program_mut(name).ok_or_else(|| DatapathError::Missing(name.into()))?;
+        program.try_into().map_err(|e| DatapathError::Program { name, source: Box::new(e) })
+    }
+
+    /// A program of traffic control.
+    pub fn classifier(&mut self, name: &'static str) -> Result<&mut SchedClassifier> {
+        let program = self.ebpf.program_mut(name).ok_or_else(|| DatapathError::Missing(name.into()))?;
+        program.try_into().map_err(|e| DatapathError::Program { name, source: Box::new(e) })
     }
 
     /// The program that tells the kernel's tick; it is only ever run by hand.
     pub(crate) fn clock(&mut self) -> Result<&mut SchedClassifier> {
-        let program = self.ebpf.program_mut(CLOCK).ok_or_else(|| DatapathError::Missing(CLOCK.into()))?;
-        program.try_into().map_err(|e| DatapathError::Program { name: CLOCK, source: Box::new(e) })
+        self.classifier(CLOCK)
     }
 
     /// The XDP program.
     pub fn xdp(&mut self) -> Result<&mut Xdp> {
-        let program = self.ebpf.program_mut(XDP).ok_or_else(|| DatapathError::Missing(XDP.into()))?;
-        program.try_into().map_err(|e| DatapathError::Program { name: XDP, source: Box::new(e) })
+        self.xdp_program(XDP)
     }
 
     /// The program for a slot of libxdp's dispatcher; loaded with the first dispatcher that it is for.
@@ -152,14 +199,12 @@ impl Object {
 
     /// The tcx program.
     pub fn tcx(&mut self) -> Result<&mut SchedClassifier> {
-        let program = self.ebpf.program_mut(TCX).ok_or_else(|| DatapathError::Missing(TCX.into()))?;
-        program.try_into().map_err(|e| DatapathError::Program { name: TCX, source: Box::new(e) })
+        self.classifier(TCX)
     }
 
     /// The program that sees what the host sends.
     pub fn egress(&mut self) -> Result<&mut SchedClassifier> {
-        let program = self.ebpf.program_mut(EGRESS).ok_or_else(|| DatapathError::Missing(EGRESS.into()))?;
-        program.try_into().map_err(|e| DatapathError::Program { name: EGRESS, source: Box::new(e) })
+        self.classifier(EGRESS)
     }
 
     /// A map's file descriptor.
@@ -205,7 +250,7 @@ fn last_of(ranges: &str) -> Option<u32> {
 
 fn data(map: &Map) -> Result<&MapData> {
     match map {
-        Map::Array(d) | Map::HashMap(d) | Map::PerCpuArray(d) | Map::RingBuf(d) => Ok(d),
+        Map::Array(d) | Map::HashMap(d) | Map::PerCpuArray(d) | Map::RingBuf(d) | Map::ProgramArray(d) => Ok(d),
         _ => Err(DatapathError::Missing("map of a known type".into())),
     }
 }

@@ -22,6 +22,16 @@ impl Object {
         run(XDP, self.xdp()?, frame, repeat)
     }
 
+    /// Runs the XDP program on a frame once; says what became of the frame as well.
+    pub fn change_xdp(&mut self, frame: &[u8]) -> Result<(Run, Vec<u8>)> {
+        change(XDP, self.xdp()?, frame)
+    }
+
+    /// The same with the tcx program.
+    pub fn change_tcx(&mut self, frame: &[u8]) -> Result<(Run, Vec<u8>)> {
+        change(TCX, self.tcx()?, frame)
+    }
+
     /// Runs the tcx program on a frame.
     pub fn run_tcx(&mut self, frame: &[u8], repeat: u32) -> Result<Run> {
         run(TCX, self.tcx()?, frame, repeat)
@@ -51,6 +61,21 @@ where
         program.test_run(options(frame, repeat)).map_err(|e| DatapathError::Program { name, source: Box::new(e) })?;
     Ok(Run { returned: result.return_value, each: result.duration })
 }
+
+fn change<P>(name: &'static str, program: &P, frame: &[u8]) -> Result<(Run, Vec<u8>)>
+where
+    P: for<'a> TestRun<Opts<'a> = TestRunOptions<'a>, Result = TestRunResult>,
+{
+    let mut out = vec![0; frame.len() + ROOM];
+    let mut options = options(frame, 1);
+    options.data_out = Some(&mut out);
+    let result = program.test_run(options).map_err(|e| DatapathError::Program { name, source: Box::new(e) })?;
+    out.truncate(result.data_size_out as usize);
+    Ok((Run { returned: result.return_value, each: result.duration }, out))
+}
+
+/// Bytes by which a program may make a frame longer.
+const ROOM: usize = 64;
 
 fn options(frame: &[u8], repeat: u32) -> TestRunOptions<'_> {
     TestRunOptions { data_in: Some(frame), repeat: repeat.max(1), ..TestRunOptions::default() }

@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::{addr_of_mut, write_volatile};
 use std::time::{Duration, Instant};
 
+use weir_abi::challenge::reply;
 use weir_abi::config::FAILSAFE_WORDS;
 use weir_abi::flow::PENDING_PER_LINE;
 use weir_abi::prefix::{SLOTS4_WORDS, SLOTS6_WORDS};
@@ -32,6 +33,11 @@ pub struct ApplyReport {
     /// How long it took, the comparison included.
     pub elapsed: Duration,
 }
+
+/// When a challenged SYN counts as sent again. First repetitions come after one second (RFC 6298), after three at the latest; some
+/// stacks are a little early.
+const RETRY_LEAST: Duration = Duration::from_millis(700);
+const RETRY_MOST: Duration = Duration::from_secs(8);
 
 /// The tables of a loaded object.
 pub struct Tables {
@@ -87,10 +93,8 @@ impl Tables {
 
     /// Sets up a fresh configuration block: sizes, random seeds, no sampling.
     pub fn initialise(&self) -> Result<()> {
-        let mut seed = [0u64; 2];
-        for word in &mut seed {
-            *word = random()?;
-        }
+        let seed = [random()?, random()?];
+        let secret = [random()?, random()?];
         self.configure(|c| {
             c.abi = ABI_VERSION;
             c.flags = 0;
@@ -103,6 +107,12 @@ impl Tables {
             c.flow_mask = self.sizes.flow_lines - 1;
             c.pending_mask = self.sizes.flow_lines * PENDING_PER_LINE - 1;
             c.connections = 0;
+            c.reply = reply::NONE;
+            c.secret = secret;
+            c.proven_mask = self.sizes.proven_lines - 1;
+            c.retry_mask = self.sizes.retry_slots - 1;
+            c.retry_least = clock::ticks(RETRY_LEAST) as u32;
+            c.retry_most = clock::ticks(RETRY_MOST) as u32;
             c.seed = seed;
             c.wide_lens4 = 0;
             c.sample_pass_mask = u32::MAX;
@@ -143,6 +153,12 @@ impl Tables {
             flow_mask,
             pending_mask,
             connections,
+            reply,
+            secret,
+            proven_mask,
+            retry_mask,
+            retry_least,
+            retry_most,
             seed,
             wide_lens4,
             sample_pass_mask,

@@ -20,7 +20,12 @@ fn the_programs_stay_well_below_the_verifiers_limit() {
         return skip(test, &reason);
     }
     let mut object = Object::load(&small_sizes(), None).unwrap();
-    let programs: [(&str, ProgramInfo); 3] = [
+    let mut of = |name| object.classifier(name).unwrap().info().unwrap();
+    let (settle, back) = (of("weir_settle_tcx"), of("weir_return"));
+    let programs: [(&str, ProgramInfo); 6] = [
+        ("weir_settle_tcx", settle),
+        ("weir_return", back),
+        ("weir_settle_xdp", object.settle_xdp().unwrap().info().unwrap()),
         ("weir_xdp", object.xdp().unwrap().info().unwrap()),
         ("weir_tcx", object.tcx().unwrap().info().unwrap()),
         ("weir_egress", object.egress().unwrap().info().unwrap()),

@@ -16,9 +16,10 @@ use weir_abi::rules::SLOTS;
 use weir_abi::{
     ABI_VERSION, Cell64, Config, Counter, FEATURE_SLOTS, FragmentSlot, Reason, SourceLine, TargetCells, maps,
 };
+use weir_core::reply::{self, Headers};
 use weir_core::{Outcome, learn, process};
 use weir_policy::{Diff, TableImage};
-use weir_wire::Frame;
+use weir_wire::{Bytes, Frame};
 
 use cells::Cells;
 pub use counts::Counted;
@@ -37,6 +38,10 @@ pub struct Sizes {
     pub fragment_slots: u32,
     /// Lines of known flows; rounded up to a power of two.
     pub flow_lines: u32,
+    /// Lines of proven sources; rounded up to a power of two.
+    pub proven_lines: u32,
+    /// Challenged SYNs that are remembered; rounded up to a power of two.
+    pub retry_slots: u32,
     /// CPUs that count apart.
     pub cpus: u32,
     /// Seeds of the hash: random at every boot in the kernel, here whatever makes a test repeatable.
@@ -51,6 +56,8 @@ impl Default for Sizes {
             source_lines: maps::DEFAULT_SOURCE_LINES,
             fragment_slots: maps::DEFAULT_FRAGMENT_SLOTS,
             flow_lines: maps::DEFAULT_FLOW_LINES,
+            proven_lines: maps::DEFAULT_PROVEN_LINES,
+            retry_slots: maps::DEFAULT_RETRY_SLOTS,
             cpus: 1,
             seed: [0x5765_6972_2073_696d, 0x2174_6965_7320_6173],
         }
@@ -69,6 +76,10 @@ pub struct TooManyTargets {
 
 /// How long a first fragment decides for the rest, in coarse ticks: 30 seconds at 250 ticks a second, as in the kernel.
 const FRAGMENT_TIMEOUT: u32 = 117;
+
+/// When a SYN counts as sent again, in ticks: after 0.7 to 8 seconds at 250 ticks a second, as in the kernel.
+const RETRY_LEAST: u32 = 175;
+const RETRY_MOST: u32 = 2000;
 
 /// The environment of a decision on the host.
 #[derive(Debug)]
@@ -93,8 +104,13 @@ impl SimEnv {
             fragment_mask: cells.fragments.len() as u32 - 1,
             flow_mask: cells.flows.len() as u32 - 1,
             pending_mask: cells.pending.len() as u32 - 1,
+            proven_mask: cells.proven.len() as u32 - 1,
+            retry_mask: cells.retries.len() as u32 - 1,
             connections: 1,
             seed: sizes.seed,
+            secret: sizes.seed.map(|word| !word),
+            retry_least: RETRY_LEAST,
+            retry_most: RETRY_MOST,
             sample_pass_mask: u32::MAX,
             sample_drop_mask: u32::MAX,
             samples_per_tick: u32::MAX,
@@ -153,6 +169,19 @@ impl SimEnv {
     /// Decides on a frame, as CPU 0.
     pub fn simulate<F: Frame + Clone>(&self, frame: &F) -> Outcome {
         process(frame, &self.cpu(0))
+    }
+
+    /// The frame that answers a challenged SYN: by `XDP_TX`, or through the stack.
+    pub fn reply(&self, frame: &Bytes<'_>, stack: bool) -> Option<Vec<u8>> {
+        let reply = reply::reply(frame, &self.cpu(0), stack)?;
+        let link = frame.data().get(..reply.at)?;
+        let mut out = [&link[6..12], &link[..6], &link[12..]].concat();
+        let words: &[u32] = match &reply.headers {
+            Headers::V4(words) => words,
+            Headers::V6(words) => words,
+        };
+        out.extend(words.iter().flat_map(|word| word.to_be_bytes()));
+        Some(out)
     }
 
     /// Learns from a frame that the host sends, as CPU 0; says the target that sent it, 0: none.
@@ -218,6 +247,8 @@ impl SimEnv {
             fragments: self.cells.fragments.iter().map(fragment_words).collect(),
             flows: self.cells.flows.iter().map(flow_words).collect(),
             pending: self.cells.pending.iter().map(Cell64::load).collect(),
+            proven: self.cells.proven.iter().map(flow_words).collect(),
+            retries: self.cells.retries.iter().map(Cell64::load).collect(),
         }
     }
 

@@ -11,6 +11,7 @@
 mod answer;
 mod report;
 
+use weir_abi::challenge::reply;
 use weir_abi::{Config, Sample};
 use weir_policy::TableImage;
 use weir_wire::Bytes;
@@ -31,6 +32,17 @@ pub enum Hook {
     Egress,
 }
 
+/// What came of a frame in the kernel.
+#[derive(Clone, Debug, Default)]
+pub struct Ran {
+    /// It was dropped.
+    pub dropped: bool,
+    /// What was sent back.
+    pub reply: Option<Vec<u8>>,
+    /// The samples that came of it.
+    pub samples: Vec<Sample>,
+}
+
 /// The kernel's side.
 pub trait Kernel {
     /// What can go wrong on the way to the kernel.
@@ -39,8 +51,8 @@ pub trait Kernel {
     /// The tick now.
     fn tick(&mut self) -> Result<u64, Self::Error>;
 
-    /// Runs the program on a frame: whether it was dropped, and the samples that came of it.
-    fn run(&mut self, hook: Hook, frame: &[u8]) -> Result<(bool, Vec<Sample>), Self::Error>;
+    /// Runs the program on a frame.
+    fn run(&mut self, hook: Hook, frame: &[u8]) -> Result<Ran, Self::Error>;
 
     /// Everything that packets have left behind.
     fn state(&self) -> State;
@@ -121,11 +133,11 @@ impl<K: Kernel> Parity<K> {
         self.check();
     }
 
-    /// Sends a frame through both sides.
-    pub fn packet(&mut self, hook: Hook, frame: &[u8]) -> Result<(), K::Error> {
+    /// Sends a frame through both sides. Says what the kernel sent back.
+    pub fn packet(&mut self, hook: Hook, frame: &[u8]) -> Result<Option<Vec<u8>>, K::Error> {
         let before = self.tick;
-        let (dropped, samples) = self.kernel.run(hook, frame)?;
-        let seen = Answer::seen(dropped, &samples);
+        let ran = self.kernel.run(hook, frame)?;
+        let seen = Answer::seen(ran.dropped, ran.reply, &ran.samples);
         self.tick = self.kernel.tick()?;
         self.report.packets += 1;
         self.unchecked.push((hook, frame.to_vec()));
@@ -139,7 +151,7 @@ impl<K: Kernel> Parity<K> {
         } else {
             self.between_ticks(before, hook, frame, &seen);
         }
-        Ok(())
+        Ok(seen.reply)
     }
 
     /// Compares everything a last time.
@@ -154,11 +166,14 @@ impl<K: Kernel> Parity<K> {
         let frame = Bytes::new(frame);
         if hook == Hook::Egress {
             self.host.learn(&frame);
-            return Answer::seen(false, &[]);
+            return Answer::seen(false, None, &[]);
         }
         let outcome = self.host.simulate(&frame);
         self.report.count(&outcome);
-        Answer::expected(&outcome, &frame)
+        // What leaves by traffic control is the stack's, and so is what XDP hands to it.
+        let stack = hook == Hook::Tcx || self.host.config().reply == reply::STACK;
+        let reply = if outcome.challenged { self.host.reply(&frame, stack) } else { None };
+        Answer::expected(&outcome, reply, &frame)
     }
 
     /// The tick moved on around this packet: one of the ticks since must explain what came of it.

@@ -16,8 +16,16 @@ use traffic::generate::Generator;
 use traffic::packet::from;
 use traffic::rich::{TARGETS, image, policy};
 
-const SIZES: Sizes =
-    Sizes { targets: TARGETS, source_lines: 64, fragment_slots: 64, flow_lines: 16, cpus: 4, seed: [1, 2] };
+const SIZES: Sizes = Sizes {
+    targets: TARGETS,
+    source_lines: 64,
+    fragment_slots: 64,
+    flow_lines: 16,
+    proven_lines: 4,
+    retry_slots: 16,
+    cpus: 4,
+    seed: [1, 2],
+};
 
 fn env() -> SimEnv {
     SimEnv::new(image(&policy(0), 250, 0, None), &SIZES).unwrap()

@@ -9,15 +9,23 @@ use std::sync::Arc;
 use weir_abi::{Config, Sample};
 use weir_policy::TableImage;
 use weir_sim::env::{SimEnv, Sizes, State};
-use weir_sim::parity::{Answer, Hook, Kernel, Parity, Report};
+use weir_sim::parity::{Answer, Hook, Kernel, Parity, Ran, Report};
 use weir_wire::Bytes;
 
 use traffic::generate::Generator;
 use traffic::rich::{TARGETS, image, policy};
 use traffic::rng::Rng;
 
-const SIZES: Sizes =
-    Sizes { targets: TARGETS, source_lines: 64, fragment_slots: 64, flow_lines: 16, cpus: 1, seed: [5, 6] };
+const SIZES: Sizes = Sizes {
+    targets: TARGETS,
+    source_lines: 64,
+    fragment_slots: 64,
+    flow_lines: 16,
+    proven_lines: 4,
+    retry_slots: 16,
+    cpus: 1,
+    seed: [5, 6],
+};
 
 /// A simulator that plays the kernel, with a clock that moves on by itself and, perhaps, a fault.
 struct Stand {
@@ -53,7 +61,7 @@ impl Kernel for Stand {
         Ok(self.tick)
     }
 
-    fn run(&mut self, _: Hook, frame: &[u8]) -> Result<(bool, Vec<Sample>), Infallible> {
+    fn run(&mut self, _: Hook, frame: &[u8]) -> Result<Ran, Infallible> {
         self.packets += 1;
         // A tick before the packet, that nobody has read yet.
         self.tick += u64::from(self.rng.one_in(self.ticks_every));
@@ -63,7 +71,7 @@ impl Kernel for Stand {
             self.tick += 2000;
         }
         let frame = Bytes::new(frame);
-        let answer = Answer::expected(&self.env.simulate(&frame), &frame);
+        let answer = Answer::expected(&self.env.simulate(&frame), None, &frame);
         let mut samples: Vec<Sample> = answer.samples.iter().map(sample).collect();
         let mut dropped = answer.dropped;
         match self.fault {
@@ -73,7 +81,7 @@ impl Kernel for Stand {
             Fault::Cell(n) if n == self.packets => self.env.target_cells()[3].bytes.add(1),
             _ => {}
         }
-        Ok((dropped, samples))
+        Ok(Ran { dropped, reply: None, samples })
     }
 
     fn state(&self) -> State {

@@ -19,8 +19,16 @@ fn image(policy: &Policy) -> TableImage {
 }
 
 /// No limit is in force here, and no capture has many fragments: small tables give the same answers sooner.
-const SIZES: Sizes =
-    Sizes { targets: 4, source_lines: 64, fragment_slots: 1024, flow_lines: 16, cpus: 1, seed: [1, 2] };
+const SIZES: Sizes = Sizes {
+    targets: 4,
+    source_lines: 64,
+    fragment_slots: 1024,
+    flow_lines: 16,
+    proven_lines: 4,
+    retry_slots: 16,
+    cpus: 1,
+    seed: [1, 2],
+};
 
 fn replay(policy: &Policy, mode: Mode) -> Replay {
     let options = Options { mode: Some(mode), sizes: SIZES, ..Options::default() };

@@ -161,6 +161,16 @@ impl Env for KernelEnv {
         maps::PENDING.get(slot).map(|shared| &shared.0)
     }
 
+    #[inline(always)]
+    fn proven_line(&self, line: u32) -> Option<&FlowLine> {
+        maps::PROVEN.get(line).map(|shared| &shared.0)
+    }
+
+    #[inline(always)]
+    fn retry(&self, slot: u32) -> Option<&Cell64> {
+        maps::RETRIES.get(slot).map(|shared| &shared.0)
+    }
+
     /// The target has no compare-and-swap for Rust to build on, but the instruction set has an atomic addition.
     #[inline(always)]
     fn add32(&self, cell: &Cell32, n: u32) {

@@ -4,18 +4,21 @@
 #![no_main]
 #![feature(asm_experimental_arch)]
 
+mod answer;
 mod env;
 mod frame;
+mod interface;
 mod maps;
 mod parts;
 mod sample;
+mod settle;
 
 use aya_ebpf::bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action, xdp_md};
 use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
 
 use weir_abi::Config;
-use weir_core::Decision;
+use weir_core::{Decision, Outcome, reply};
 use weir_wire::{Frame, plain};
 
 use crate::env::KernelEnv;
@@ -32,11 +35,18 @@ pub fn weir_xdp(ctx: XdpContext) -> u32 {
 fn judge_xdp(ctx: XdpContext) -> u32 {
     let Some(env) = KernelEnv::new() else { return xdp_action::XDP_PASS };
     let frame = Linear::of_xdp(&ctx, env.noise());
-    // SAFETY: the context is the kernel's, valid for the length of this call.
-    let ifindex = unsafe { (*ctx.ctx).ingress_ifindex };
-    // Fail-open is decided here and below, and nowhere else: only a stated drop drops.
     let any = |config, cpu| parts::any_xdp(ctx.ctx, frame.length, config, cpu);
-    if run(&frame, &env, ifindex, any) { xdp_action::XDP_DROP } else { xdp_action::XDP_PASS }
+    let (frame, decision) = decide(&frame, &env, any);
+    if settle::leave(&env, decision) {
+        // SAFETY: the context is the kernel's. Where nothing is in the table, the program goes on, and the packet is not challenged.
+        let _ = unsafe { maps::SETTLE_XDP.tail_call(&ctx, 0) };
+    }
+    // Fail-open is decided here and below, and nowhere else: only a stated drop drops.
+    if finish(&frame, &env, decision, || interface::of_xdp(&ctx)).drop {
+        xdp_action::XDP_DROP
+    } else {
+        xdp_action::XDP_PASS
+    }
 }
 
 /// The same for a slot of libxdp's dispatcher, whose function it replaces (freplace); loaded only where there is one.
@@ -51,11 +61,46 @@ pub extern "C" fn weir_chained(ctx: *mut xdp_md) -> u32 {
 pub fn weir_tcx(ctx: TcContext) -> i32 {
     let Some(env) = KernelEnv::new() else { return TC_ACT_UNSPEC };
     let frame = Linear::of_skb(&ctx, env.noise());
-    // SAFETY: the context is the kernel's, valid for the length of this call.
-    let ifindex = unsafe { (*ctx.skb.skb).ifindex };
-    // "Unspecified" lets programs of others have their say.
     let any = |config, cpu| parts::any_skb(ctx.skb.skb, frame.length, config, cpu);
-    if run(&frame, &env, ifindex, any) { TC_ACT_SHOT as i32 } else { TC_ACT_UNSPEC }
+    let (frame, decision) = decide(&frame, &env, any);
+    if settle::leave(&env, decision) {
+        // SAFETY: as in `judge_xdp`.
+        let _ = unsafe { maps::SETTLE_TCX.tail_call(&ctx, 0) };
+    }
+    // "Unspecified" lets programs of others have their say.
+    if finish(&frame, &env, decision, || interface::of_skb(&ctx)).drop { TC_ACT_SHOT as i32 } else { TC_ACT_UNSPEC }
+}
+
+/// Behind [`weir_xdp`] by tail call, where the target challenges: the last steps have a verifier's budget of their own.
+#[xdp(frags)]
+pub fn weir_settle_xdp(ctx: XdpContext) -> u32 {
+    let Some(env) = KernelEnv::new() else { return xdp_action::XDP_PASS };
+    let frame = Linear::of_xdp(&ctx, env.noise());
+    let outcome = finish(&frame, &env, settle::settled(&frame, &env), || interface::of_xdp(&ctx));
+    if outcome.challenged {
+        return answer::xdp(ctx.ctx) as u32;
+    }
+    if outcome.drop { xdp_action::XDP_DROP } else { xdp_action::XDP_PASS }
+}
+
+/// Behind [`weir_tcx`], as [`weir_settle_xdp`] is behind XDP.
+#[classifier]
+pub fn weir_settle_tcx(ctx: TcContext) -> i32 {
+    let Some(env) = KernelEnv::new() else { return TC_ACT_UNSPEC };
+    let frame = Linear::of_skb(&ctx, env.noise());
+    let outcome = finish(&frame, &env, settle::settled(&frame, &env), || interface::of_skb(&ctx));
+    if outcome.challenged {
+        return answer::skb(ctx.skb.skb) as i32;
+    }
+    if outcome.drop { TC_ACT_SHOT as i32 } else { TC_ACT_UNSPEC }
+}
+
+/// tcx ingress behind XDP: sends back the challenges that XDP wrote and handed to the stack.
+#[classifier]
+pub fn weir_return(ctx: TcContext) -> i32 {
+    let Some(env) = KernelEnv::new() else { return TC_ACT_UNSPEC };
+    let frame = Linear::of_skb(&ctx, env.noise());
+    if reply::is_reply(&frame, &env) { answer::back(ctx.skb.skb) as i32 } else { TC_ACT_UNSPEC }
 }
 
 /// tcx egress: what the host sends teaches which connections it takes part in. Never drops.
@@ -81,9 +126,9 @@ pub fn weir_clock(ctx: TcContext) -> i32 {
     TC_ACT_UNSPEC
 }
 
-/// Whether the frame is to be dropped.
+/// The decision about a frame, before it is counted; and the frame, of which the verifier knows nothing any more.
 #[inline(always)]
-fn run(frame: &Linear, env: &KernelEnv, ifindex: u32, any: impl FnOnce(&'static Config, u32) -> u64) -> bool {
+fn decide(frame: &Linear, env: &KernelEnv, any: impl FnOnce(&'static Config, u32) -> u64) -> (Linear, Decision) {
     let (config, cpu) = env.parts();
     let mut word = match plain::family(frame) {
         Some(false) => parts::plain4(frame.start, frame.end, frame.length, config, cpu),
@@ -93,11 +138,20 @@ fn run(frame: &Linear, env: &KernelEnv, ifindex: u32, any: impl FnOnce(&'static 
     if word == NOT_PLAIN {
         word = any(config, cpu);
     }
-    let outcome = weir_core::finish(frame, env, Decision::unpack(word));
+    let frame = frame.refreshed();
+    // Blurred, as all that comes of a part: one state to the verifier, and not one for every way out of it.
+    word = frame.blur64(word);
+    (frame, Decision::unpack(word))
+}
+
+/// Counts a decision, and takes a sample where one is due.
+#[inline(always)]
+fn finish(frame: &Linear, env: &KernelEnv, decision: Decision, ifindex: impl FnOnce() -> u32) -> Outcome {
+    let outcome = weir_core::finish(frame, env, decision);
     if outcome.sample_weight != 0 {
-        sample::take(&frame.refreshed(), env, &outcome, ifindex);
+        sample::take(&frame.refreshed(), env, &outcome, ifindex());
     }
-    outcome.drop
+    outcome
 }
 
 /// `bpf_ringbuf_*` and other helpers ask for a licence that the kernel knows.

@@ -1,11 +1,15 @@
 //! The maps. Sizes here are defaults; the loader sets those of the machine. Meaning and layout: `weir_abi`.
 
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
+use aya_ebpf::maps::{Array, HashMap, PerCpuArray, ProgramArray, RingBuf};
+use weir_abi::challenge::Retry;
 use weir_abi::config::FAILSAFE_WORDS;
 use weir_abi::counters::COUNTER_SLOTS;
 use weir_abi::flow::{PENDING_PER_LINE, Pending};
-use weir_abi::maps::{DEFAULT_FLOW_LINES, DEFAULT_FRAGMENT_SLOTS, DEFAULT_SOURCE_LINES, DEFAULT_TARGETS};
+use weir_abi::maps::{
+    DEFAULT_FLOW_LINES, DEFAULT_FRAGMENT_SLOTS, DEFAULT_PROVEN_LINES, DEFAULT_RETRY_SLOTS, DEFAULT_SOURCE_LINES,
+    DEFAULT_TARGETS,
+};
 use weir_abi::prefix::{SLOTS4_WORDS, SLOTS6_WORDS};
 use weir_abi::rules::SLOTS;
 use weir_abi::sample::SampleBudget;
@@ -57,6 +61,17 @@ pub static FRAGMENTS: Array<Shared<FragmentSlot>> = Array::with_max_entries(DEFA
 pub static FLOWS: Array<Shared<FlowLine>> = Array::with_max_entries(DEFAULT_FLOW_LINES, MMAPABLE);
 #[map]
 pub static PENDING: Array<Shared<Pending>> = Array::with_max_entries(DEFAULT_FLOW_LINES * PENDING_PER_LINE, MMAPABLE);
+#[map]
+pub static PROVEN: Array<Shared<FlowLine>> = Array::with_max_entries(DEFAULT_PROVEN_LINES, MMAPABLE);
+#[map]
+pub static RETRIES: Array<Shared<Retry>> = Array::with_max_entries(DEFAULT_RETRY_SLOTS, MMAPABLE);
+/// The decision that a program leaves to the program behind it: one word, written just before the tail call.
+#[map]
+pub static SETTLING: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+#[map]
+pub static SETTLE_XDP: ProgramArray = ProgramArray::with_max_entries(1, 0);
+#[map]
+pub static SETTLE_TCX: ProgramArray = ProgramArray::with_max_entries(1, 0);
 #[map]
 pub static RULES: Array<RuleTables> = Array::with_max_entries(2, MMAPABLE);
 #[map]

@@ -102,6 +102,8 @@ pub fn small_sizes() -> Sizes {
         source_lines: 1 << 10,
         fragment_slots: 1 << 10,
         flow_lines: 1 << 8,
+        proven_lines: 1 << 4,
+        retry_slots: 1 << 6,
         parts: 1 << 12,
         prefixes: 1 << 12,
         ..Sizes::for_machine()

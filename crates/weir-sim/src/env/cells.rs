@@ -2,6 +2,7 @@
 
 use std::iter::repeat_with;
 
+use weir_abi::challenge::Retry;
 use weir_abi::flow::{PENDING_PER_LINE, Pending};
 use weir_abi::{Cell32, Cell64, FlowLine, FragmentSlot, SourceLine, TargetCells};
 
@@ -16,12 +17,16 @@ pub(super) struct Cells {
     pub fragments: Vec<FragmentSlot>,
     pub flows: Vec<FlowLine>,
     pub pending: Vec<Pending>,
+    pub proven: Vec<FlowLine>,
+    pub retries: Vec<Retry>,
 }
 
 impl Cells {
     pub fn new(sizes: &Sizes) -> Self {
         let lines = sizes.source_lines.next_power_of_two() as usize;
         let flows = sizes.flow_lines.next_power_of_two() as usize;
+        let proven = sizes.proven_lines.next_power_of_two() as usize;
+        let retries = sizes.retry_slots.next_power_of_two() as usize;
         let slots = sizes.fragment_slots.next_power_of_two() as usize;
         Self {
             sources: repeat_with(line).take(lines).collect(),
@@ -30,6 +35,8 @@ impl Cells {
             fragments: repeat_with(FragmentSlot::default).take(slots).collect(),
             flows: repeat_with(FlowLine::default).take(flows).collect(),
             pending: repeat_with(Pending::default).take(flows * PENDING_PER_LINE as usize).collect(),
+            proven: repeat_with(FlowLine::default).take(proven).collect(),
+            retries: repeat_with(Retry::default).take(retries).collect(),
         }
     }
 
@@ -42,12 +49,13 @@ impl Cells {
             set_line(line, words);
         }
         for (cells, words) in self.targets.iter().zip(&state.targets) {
-            let [packets, bytes, syns, fragments, strangers] = *words;
+            let [packets, bytes, syns, fragments, strangers, retries] = *words;
             cells.packets.store(packets);
             cells.bytes.store(bytes);
             cells.syns.store(syns);
             cells.fragments.store(fragments);
             cells.strangers.store(strangers);
+            cells.retries.store(retries);
         }
         for (slot, words) in self.fragments.iter().zip(&state.fragments) {
             let [decided, shape, last] = *words;
@@ -55,10 +63,12 @@ impl Cells {
             slot.shape.store(shape);
             slot.last.store(last);
         }
-        for (line, words) in self.flows.iter().zip(&state.flows) {
+        let flows = self.flows.iter().zip(&state.flows);
+        for (line, words) in flows.chain(self.proven.iter().zip(&state.proven)) {
             line.marks.iter().zip(words).for_each(|(cell, word)| cell.store(*word));
         }
         self.pending.iter().zip(&state.pending).for_each(|(cell, word)| cell.store(*word));
+        self.retries.iter().zip(&state.retries).for_each(|(cell, word)| cell.store(*word));
     }
 }
 
@@ -69,8 +79,16 @@ fn line() -> SourceLine {
 }
 
 fn target() -> TargetCells {
-    let [packets, bytes, syns, fragments, strangers] = std::array::from_fn(|_| Cell64::default());
-    TargetCells { packets, bytes, syns, fragments, strangers, reserved: std::array::from_fn(|_| Cell64::default()) }
+    let [packets, bytes, syns, fragments, strangers, retries] = std::array::from_fn(|_| Cell64::default());
+    TargetCells {
+        packets,
+        bytes,
+        syns,
+        fragments,
+        strangers,
+        retries,
+        reserved: std::array::from_fn(|_| Cell64::default()),
+    }
 }
 
 fn set_line(line: &SourceLine, words: &[u32; 32]) {

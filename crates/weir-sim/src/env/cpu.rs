@@ -101,6 +101,14 @@ impl Env for Cpu<'_> {
         self.env.cells.pending.get(slot as usize)
     }
 
+    fn proven_line(&self, line: u32) -> Option<&FlowLine> {
+        self.env.cells.proven.get(line as usize)
+    }
+
+    fn retry(&self, slot: u32) -> Option<&Cell64> {
+        self.env.cells.retries.get(slot as usize)
+    }
+
     fn add32(&self, cell: &Cell32, n: u32) {
         cell.add(n);
     }

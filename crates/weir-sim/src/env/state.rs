@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use weir_abi::counters::{COUNTER_SLOTS, REASON_SLOTS};
 use weir_abi::flow::MARKS;
-use weir_abi::{Counter, FEATURE_SLOTS, FlowLine, FragmentSlot, Reason, SourceLine, TargetCells};
+use weir_abi::{Cell64, Counter, FEATURE_SLOTS, FlowLine, FragmentSlot, Reason, SourceLine, TargetCells};
 
 /// Counters and cells at one moment. Counters are sums over CPUs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,14 +19,18 @@ pub struct State {
     pub sources: Vec<[u32; 32]>,
     /// Source network lines, likewise.
     pub source_prefixes: Vec<[u32; 32]>,
-    /// Packets, bytes, SYNs, unmatched fragments and strangers of each target.
-    pub targets: Vec<[u64; 5]>,
+    /// Packets, bytes, SYNs, unmatched fragments, strangers and repeated SYNs of each target.
+    pub targets: Vec<[u64; 6]>,
     /// Decided, shape and latest of each fragment slot.
     pub fragments: Vec<[u64; 3]>,
     /// Marks of each line of flows.
     pub flows: Vec<[u32; MARKS]>,
     /// Pending handshakes.
     pub pending: Vec<u64>,
+    /// Marks of each line of proven sources.
+    pub proven: Vec<[u32; MARKS]>,
+    /// Challenged SYNs.
+    pub retries: Vec<u64>,
 }
 
 impl State {
@@ -48,6 +52,8 @@ impl State {
         compare(&mut out, &self.fragments, &other.fragments, |i| format!("fragment slot {i}"));
         compare(&mut out, &self.flows, &other.flows, |i| format!("line {i} of flows"));
         compare(&mut out, &self.pending, &other.pending, |i| format!("pending handshake {i}"));
+        compare(&mut out, &self.proven, &other.proven, |i| format!("line {i} of proven sources"));
+        compare(&mut out, &self.retries, &other.retries, |i| format!("challenged SYN {i}"));
         out
     }
 
@@ -67,6 +73,8 @@ impl State {
             count(&self.fragments, &other.fragments),
             count(&self.flows, &other.flows),
             count(&self.pending, &other.pending),
+            count(&self.proven, &other.proven),
+            count(&self.retries, &other.retries),
         ];
         counts.into_iter().max().unwrap_or(0)
     }
@@ -98,8 +106,9 @@ pub fn source_words(line: &SourceLine) -> [u32; 32] {
 }
 
 /// The words of a target's cells.
-pub fn target_words(cells: &TargetCells) -> [u64; 5] {
-    [cells.packets.load(), cells.bytes.load(), cells.syns.load(), cells.fragments.load(), cells.strangers.load()]
+pub fn target_words(cells: &TargetCells) -> [u64; 6] {
+    let TargetCells { packets, bytes, syns, fragments, strangers, retries, .. } = cells;
+    [packets, bytes, syns, fragments, strangers, retries].map(Cell64::load)
 }
 
 /// The words of a fragment slot.

@@ -8,8 +8,10 @@ use weir_wire::Frame;
 /// The verdict, and the sample if one was taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Dropped.
+    /// Dropped, and nothing sent back.
     pub dropped: bool,
+    /// The frame that is sent back, where the SYN was challenged.
+    pub reply: Option<Vec<u8>>,
     /// The samples: none or one. Time and interface are left out, which only the kernel has.
     pub samples: Vec<Facts>,
 }
@@ -37,7 +39,7 @@ pub struct Facts {
 
 impl Answer {
     /// The kernel's.
-    pub fn seen(dropped: bool, samples: &[Sample]) -> Self {
+    pub fn seen(dropped: bool, reply: Option<Vec<u8>>, samples: &[Sample]) -> Self {
         let facts = |s: &Sample| Facts {
             target: s.target,
             reason: s.reason,
@@ -48,11 +50,11 @@ impl Answer {
             captured: s.captured,
             bytes: s.bytes,
         };
-        Self { dropped, samples: samples.iter().map(facts).collect() }
+        Self { dropped, reply, samples: samples.iter().map(facts).collect() }
     }
 
     /// The host's, with the sample that the kernel would take.
-    pub fn expected<F: Frame>(outcome: &Outcome, frame: &F) -> Self {
+    pub fn expected<F: Frame>(outcome: &Outcome, reply: Option<Vec<u8>>, frame: &F) -> Self {
         let facts = || {
             let (bytes, captured) = head(frame);
             Facts {
@@ -67,7 +69,7 @@ impl Answer {
             }
         };
         let samples = (outcome.sample_weight != 0).then(facts);
-        Self { dropped: outcome.drop, samples: samples.into_iter().collect() }
+        Self { dropped: outcome.drop && reply.is_none(), reply, samples: samples.into_iter().collect() }
     }
 }
 

@@ -3,6 +3,7 @@
 #[path = "../common/traffic/packet.rs"]
 mod packet;
 
+mod challenge;
 mod connections;
 mod features;
 mod fragments;

@@ -7,18 +7,18 @@ use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 use weir_abi::counters::REASON_SLOTS;
 use weir_abi::flow::PENDING_PER_LINE;
-use weir_abi::{Cell32, Cell64, Config, Counter, FlowLine, FragmentSlot, Reason, Sample, SourceLine, TargetCells};
+use weir_abi::{Cell32, Cell64, Config, Counter, FlowLine, FragmentSlot, Reason, SourceLine, TargetCells};
 use weir_datapath::{Cells, Counters, DatapathError, Object, Samples, Sizes, Tables};
 use weir_policy::TableImage;
 use weir_sim::env::{State, flow_words, fragment_words, source_words, target_words};
-use weir_sim::parity::{Hook, Kernel};
+use weir_sim::parity::{Hook, Kernel, Ran};
 
 use crate::traffic::rich::TARGETS;
-use crate::{FLOWS, LINES, SLOTS};
+use crate::{FLOWS, LINES, PROVEN, RETRIES, SLOTS};
 
-/// `XDP_DROP`, `XDP_PASS` (linux/bpf.h), `TC_ACT_SHOT`, `TC_ACT_UNSPEC` (linux/pkt_cls.h).
-const XDP: [u32; 2] = [1, 2];
-const TCX: [u32; 2] = [2, u32::MAX];
+/// `XDP_DROP`, `XDP_PASS`, `XDP_TX` (linux/bpf.h), `TC_ACT_SHOT`, `TC_ACT_UNSPEC`, `TC_ACT_REDIRECT` (linux/pkt_cls.h).
+const XDP: [u32; 3] = [1, 2, 3];
+const TCX: [u32; 3] = [2, u32::MAX, 7];
 
 /// The longest frame that a test run takes: a page less the room before and behind it, or, at XDP, buffers of a page beside the
 /// first one.
@@ -60,6 +60,8 @@ impl LoadedKernel {
             source_lines: LINES,
             fragment_slots: SLOTS,
             flow_lines: FLOWS,
+            proven_lines: PROVEN,
+            retry_slots: RETRIES,
             parts: 4096,
             prefixes: 4096,
             cpus,
@@ -111,16 +113,20 @@ impl Kernel for LoadedKernel {
         self.object.tick()
     }
 
-    fn run(&mut self, hook: Hook, frame: &[u8]) -> Result<(bool, Vec<Sample>), DatapathError> {
-        let (run, [drop, pass]) = match hook {
-            Hook::Xdp => (self.object.run_xdp(frame, 1)?, XDP),
-            Hook::Tcx => (self.object.run_tcx(frame, 1)?, TCX),
-            Hook::Egress => (self.object.run_egress(frame, 1)?, TCX),
+    fn run(&mut self, hook: Hook, frame: &[u8]) -> Result<Ran, DatapathError> {
+        let ((run, out), [drop, pass, send]) = match hook {
+            Hook::Xdp => (self.object.change_xdp(frame)?, XDP),
+            Hook::Tcx => (self.object.change_tcx(frame)?, TCX),
+            Hook::Egress => ((self.object.run_egress(frame, 1)?, frame.to_vec()), TCX),
         };
-        assert!(run.returned == drop || run.returned == pass, "{hook:?} returned {}", run.returned);
+        assert!([drop, pass, send].contains(&run.returned), "{hook:?} returned {}", run.returned);
+        // A frame that passes passes as it is, unless XDP hands an answer to the stack.
+        let handed = run.returned == pass && hook == Hook::Xdp && out != frame;
+        assert!(handed || run.returned == send || out == frame, "{hook:?} changed a frame");
+        let reply = (handed || run.returned == send).then_some(out);
         let mut samples = Vec::new();
         self.samples.drain(&mut samples);
-        Ok((run.returned == drop, samples))
+        Ok(Ran { dropped: run.returned == drop, reply, samples })
     }
 
     fn state(&self) -> State {
@@ -140,6 +146,8 @@ impl Kernel for LoadedKernel {
             targets: (0..TARGETS as usize).map(|i| target_words(&self.cells.targets.get(i))).collect(),
             fragments: (0..SLOTS as usize).map(|i| fragment_words(&self.cells.fragments.get(i))).collect(),
             flows: (0..FLOWS as usize).map(|i| flow_words(&self.cells.flows.get(i))).collect(),
+            proven: (0..PROVEN as usize).map(|i| flow_words(&self.cells.proven.get(i))).collect(),
+            retries: (0..RETRIES as usize).map(|i| self.cells.retries.get(i).load()).collect(),
             pending: (0..(FLOWS * PENDING_PER_LINE) as usize).map(|i| self.cells.pending.get(i).load()).collect(),
         }
     }
@@ -160,9 +168,9 @@ impl Kernel for LoadedKernel {
             self.cells.source_prefixes.set(i, line(words));
         }
         for (i, words) in state.targets.iter().enumerate() {
-            let [packets, bytes, syns, fragments, strangers] = words.map(Cell64::new);
+            let [packets, bytes, syns, fragments, strangers, retries] = words.map(Cell64::new);
             let reserved = std::array::from_fn(|_| Cell64::default());
-            self.cells.targets.set(i, TargetCells { packets, bytes, syns, fragments, strangers, reserved });
+            self.cells.targets.set(i, TargetCells { packets, bytes, syns, fragments, strangers, retries, reserved });
         }
         for (i, words) in state.fragments.iter().enumerate() {
             let [decided, shape, last] = words.map(Cell64::new);
@@ -170,6 +178,12 @@ impl Kernel for LoadedKernel {
         }
         for (i, words) in state.flows.iter().enumerate() {
             self.cells.flows.set(i, FlowLine { marks: words.map(Cell32::new) });
+        }
+        for (i, words) in state.proven.iter().enumerate() {
+            self.cells.proven.set(i, FlowLine { marks: words.map(Cell32::new) });
+        }
+        for (i, word) in state.retries.iter().enumerate() {
+            self.cells.retries.set(i, Cell64::new(*word));
         }
         for (i, word) in state.pending.iter().enumerate() {
             self.cells.pending.set(i, Cell64::new(*word));

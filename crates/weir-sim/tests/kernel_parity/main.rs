@@ -17,6 +17,7 @@ mod golden;
 mod traffic;
 
 mod captures;
+mod challenges;
 mod connections;
 mod generated;
 mod kernel;
@@ -33,6 +34,8 @@ use kernel::LoadedKernel;
 const LINES: u32 = 256;
 const SLOTS: u32 = 64;
 const FLOWS: u32 = 16;
+const PROVEN: u32 = 4;
+const RETRIES: u32 = 32;
 
 /// Both sides with one image in force, every packet sampled; nothing where the kernel may not be used: then it says so.
 fn both(test: &str, seed: u64, image: &TableImage) -> Option<Parity<LoadedKernel>> {
@@ -43,6 +46,8 @@ fn both(test: &str, seed: u64, image: &TableImage) -> Option<Parity<LoadedKernel
         source_lines: LINES,
         fragment_slots: SLOTS,
         flow_lines: FLOWS,
+        proven_lines: PROVEN,
+        retry_slots: RETRIES,
         cpus: 1,
         seed: kernel.config().seed,
     };
@@ -52,6 +57,8 @@ fn both(test: &str, seed: u64, image: &TableImage) -> Option<Parity<LoadedKernel
         c.sample_pass_mask = of_kernel.sample_pass_mask;
         c.sample_drop_mask = of_kernel.sample_drop_mask;
         c.fragment_timeout = of_kernel.fragment_timeout;
+        c.secret = of_kernel.secret;
+        (c.retry_least, c.retry_most) = (of_kernel.retry_least, of_kernel.retry_most);
     });
     Some(Parity::new(kernel, host).unwrap_or_else(|e| panic!("{e}")))
 }

@@ -12,8 +12,16 @@ use crate::traffic::rich::{TARGETS, image, policy, variants};
 use crate::traffic::rng::Rng;
 
 /// Few lines and slots, so that packets meet in them.
-const SIZES: Sizes =
-    Sizes { targets: TARGETS, source_lines: 64, fragment_slots: 64, flow_lines: 16, cpus: 1, seed: [1, 2] };
+const SIZES: Sizes = Sizes {
+    targets: TARGETS,
+    source_lines: 64,
+    fragment_slots: 64,
+    flow_lines: 16,
+    proven_lines: 4,
+    retry_slots: 16,
+    cpus: 1,
+    seed: [1, 2],
+};
 
 fn seeds() -> Vec<Vec<u8>> {
     golden::all().into_iter().map(|(_, frame)| frame).collect()

@@ -57,7 +57,7 @@ fn packets_of_a_source_and_of_a_target() {
 
 #[test]
 fn bytes_of_mixed_frames() {
-    let loads = [64, 1514, 100, 9000, 60, 1514, 1514].map(|bytes| Load { bytes, syn: false });
+    let loads = [64, 1514, 100, 9000, 60, 1514, 1514].map(|bytes| Load { bytes, syn: false, target_syn: false });
     for average in [100_000, 1_000_000, 10_000_000, 125_000_000] {
         for (cell, source) in [(Cell::Source, true), (Cell::Target, false)] {
             let l = limit(cell, Unit::Bytes, Rate::per_second(average, average));

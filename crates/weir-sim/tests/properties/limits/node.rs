@@ -33,7 +33,16 @@ pub fn per_source(source: Limits) -> TargetPolicy {
 /// Some lines and nobody known.
 pub fn env(lines: u32, cpus: u32, seed: u64) -> SimEnv {
     let seed = [seed, !seed.rotate_left(32)];
-    let sizes = Sizes { targets: 2, source_lines: lines, fragment_slots: 1, flow_lines: 1, cpus, seed };
+    let sizes = Sizes {
+        targets: 2,
+        source_lines: lines,
+        fragment_slots: 1,
+        flow_lines: 1,
+        proven_lines: 4,
+        retry_slots: 16,
+        cpus,
+        seed,
+    };
     SimEnv::new(TableImage::empty(), &sizes).unwrap()
 }
 
@@ -43,4 +52,4 @@ pub fn conforms(cpu: &Cpu, policy: &TargetPolicy, src: Addr, load: Load) -> bool
 }
 
 /// A packet of 100 bytes that is no SYN.
-pub const PACKET: Load = Load { bytes: 100, syn: false };
+pub const PACKET: Load = Load { bytes: 100, syn: false, target_syn: false };

@@ -1,0 +1,26 @@
+//! The SYN challenge: which sources have proven that they hear what is sent to them, and SYNs that may come again.
+//!
+//! A source is proven by the RST that answers a challenge (it names a keyed number that only the challenge told) or by a
+//! connection that the host ends. A forger hears neither, so he can neither fill this table nor evict from it.
+
+use crate::Cell64;
+
+/// A cookie's key changes with its epoch of 2^14 ticks, 65 seconds at 250 Hz; that of the epoch before counts as well.
+pub const EPOCH_SHIFT: u32 = 14;
+
+/// A source stays proven for so many units of 2^[`crate::flow::AGE_SHIFT`] ticks since its last proof: half an hour at 250 Hz.
+pub const PROVEN_UNITS: u8 = 112;
+
+/// A SYN that was challenged: 32 bits of its hash above the low 32 bits of the tick when it came first. Anyone's SYN writes here, so it
+/// is a table of its own.
+pub type Retry = Cell64;
+
+/// How replies to SYNs leave ([`crate::Config::reply`]).
+pub mod reply {
+    /// They cannot: nothing is challenged.
+    pub const NONE: u32 = 0;
+    /// Through traffic control: what XDP answers it hands to a program behind it, which sends it back.
+    pub const STACK: u32 = 1;
+    /// XDP sends them itself (`XDP_TX`), which was proven to arrive.
+    pub const TRANSMIT: u32 = 2;
+}

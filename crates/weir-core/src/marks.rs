@@ -1,0 +1,72 @@
+//! Lines of fingerprints: 24 bits of a hash (the lowest always set) above an age of eight bits, eight to a line.
+//!
+//! Everything here is without a branch for each mark: eight of them would be too many ways for the verifier.
+
+use weir_abi::FlowLine;
+use weir_abi::flow::{AGE_SHIFT, MARKS};
+use weir_wire::Frame;
+
+use crate::Env;
+
+/// The fingerprint of a hash, without its age. Never zero: that is an empty one.
+#[inline(always)]
+pub fn mark(h: u64) -> u32 {
+    (h >> 40) as u32 | 1
+}
+
+/// The age now.
+#[inline(always)]
+pub fn age<E: Env>(env: &E) -> u32 {
+    (env.tick() >> AGE_SHIFT) as u32 & 255
+}
+
+/// 1 where two 24-bit numbers are equal, else 0.
+#[inline(always)]
+fn same(a: u32, b: u32) -> u32 {
+    (a ^ b).wrapping_sub(1) >> 31
+}
+
+/// Whether a line holds a mark.
+#[inline(always)]
+pub fn holds(line: &FlowLine, mark: u32) -> bool {
+    let mut found = 0;
+    let mut i = 0;
+    while i < MARKS {
+        found |= same(line.marks[i].load() >> 8, mark);
+        i += 1;
+    }
+    found != 0
+}
+
+/// Whether a line holds a mark that was last renewed less than so many units ago.
+#[inline(always)]
+pub fn holds_since(line: &FlowLine, mark: u32, now: u32, units: u8) -> bool {
+    let mut found = 0;
+    let mut i = 0;
+    while i < MARKS {
+        let held = line.marks[i].load();
+        let silent = now.wrapping_sub(held) & 255;
+        found |= same(held >> 8, mark) & silent.wrapping_sub(units as u32) >> 31;
+        i += 1;
+    }
+    found != 0
+}
+
+/// Where a mark is in its line, or would be: its own place wins over an empty one, and that over the one that has been silent for
+/// longest. Also whether it is its own.
+#[inline(always)]
+pub fn place<F: Frame>(frame: &F, line: &FlowLine, mark: u32, now: u32) -> (usize, bool) {
+    let mut best = 0;
+    let mut i = 0;
+    while i < MARKS {
+        let held = line.marks[i].load();
+        let silent = now.wrapping_sub(held) & 255;
+        let worth = (same(held >> 8, mark) << 9 | same(held >> 8, 0) << 8) + silent;
+        let more = (worth << 4 | i as u32).wrapping_sub(best);
+        let less = frame.blur64((more as i32 >> 31) as u64) as u32;
+        best = best.wrapping_add(more & !less);
+        i += 1;
+    }
+    let best = frame.blur64(best as u64) as u32;
+    (best as usize & (MARKS - 1), best >> 13 != 0)
+}
