@@ -17,6 +17,7 @@ pub mod maps;
 pub mod policy;
 pub mod prefix;
 pub mod reason;
+pub mod regular;
 pub mod rules;
 pub mod sample;
 pub mod target;

@@ -14,6 +14,9 @@ pub const TARGET_UNIT_SHIFT: u32 = 32;
 /// Byte costs are fixed point with this many fraction bits, per byte.
 pub const BYTE_COST_SHIFT: u32 = 16;
 
+/// What limiting rules match may use up the rate of 2^8 ticks at once: a second at 250 Hz.
+pub const MATCHED_BURST_SHIFT: u32 = 8;
+
 /// The longest burst window of a source limit, in ticks: a quarter of the wrap.
 pub const MAX_SOURCE_WINDOW_TICKS: u64 = 1 << 16;
 
@@ -75,7 +78,7 @@ pub struct SourceLine {
 
 const _: () = assert!(size_of::<SourceLine>() == 128);
 
-/// A target's own cells: packets, bytes, new connections, unmatched fragments, strangers, repeated SYNs.
+/// A target's own cells: packets, bytes, new connections, unmatched fragments, strangers, repeated SYNs, what limiting rules match.
 #[repr(C, align(64))]
 #[derive(Debug)]
 pub struct TargetCells {
@@ -91,8 +94,10 @@ pub struct TargetCells {
     pub strangers: Cell64,
     /// Challenged SYNs that came again.
     pub retries: Cell64,
+    /// What limiting rules match.
+    pub matched: Cell64,
     /// Room to the end of the line.
-    pub reserved: [Cell64; 2],
+    pub reserved: [Cell64; 1],
 }
 
 const _: () = assert!(size_of::<TargetCells>() == 64);

@@ -34,6 +34,8 @@ pub const PENDING: &str = "PENDING";
 pub const PROVEN: &str = "PROVEN";
 /// [`crate::challenge::Retry`]s.
 pub const RETRIES: &str = "RETRIES";
+/// [`crate::FlowLine`]s of sources that come regularly.
+pub const REGULARS: &str = "REGULARS";
 /// The program behind XDP that settles what a challenge concerns.
 pub const SETTLE_XDP: &str = "SETTLE_XDP";
 /// The one behind tcx.
@@ -52,7 +54,7 @@ pub const SAMPLES: &str = "SAMPLES";
 pub const SAMPLE_BUDGETS: &str = "SAMPLE_BUDGETS";
 
 /// Every map that is pinned, in the order of their creation.
-pub const PINNED: [&str; 25] = [
+pub const PINNED: [&str; 26] = [
     CONFIG,
     SLOTS4,
     PARTS4,
@@ -70,6 +72,7 @@ pub const PINNED: [&str; 25] = [
     PENDING,
     PROVEN,
     RETRIES,
+    REGULARS,
     SETTLE_XDP,
     SETTLE_TCX,
     RULES,
@@ -89,7 +92,7 @@ pub const DEFAULT_TARGETS: u32 = 256;
 pub const DEFAULT_SOURCE_LINES: u32 = 1 << 15;
 /// Default number of lines of known flows: a million flows in 4 MiB, and 2 MiB of pending handshakes.
 pub const DEFAULT_FLOW_LINES: u32 = 1 << 17;
-/// Default number of lines of proven sources: 131,072 sources in 512 KiB.
+/// Default number of lines of proven sources, and of regular ones: 131,072 of each in 512 KiB.
 pub const DEFAULT_PROVEN_LINES: u32 = 1 << 14;
 /// Default number of challenged SYNs that are remembered: 2 MiB.
 pub const DEFAULT_RETRY_SLOTS: u32 = 1 << 18;

@@ -58,8 +58,9 @@ pub struct TargetPolicy {
     pub retries: Limit,
     /// Mixed into the source hash: targets of one policy share a source's cells.
     pub limit_key: u64,
-    /// Room to the end of the line.
-    pub reserved: [u64; 1],
+    /// Units of a target's cell (2^-32 tick) that a packet costs which a limiting rule matches and whose source does not come regularly, at
+    /// most 2^[`crate::limit::MATCHED_BURST_SHIFT`] ticks of it at once; 0: it costs nothing.
+    pub matched: u64,
 }
 
 const _: () = assert!(size_of::<TargetPolicy>() == 256);
@@ -82,7 +83,7 @@ impl TargetPolicy {
             strangers: OFF,
             retries: OFF,
             limit_key: 0,
-            reserved: [0; 1],
+            matched: 0,
         }
     };
 

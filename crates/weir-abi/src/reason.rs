@@ -118,6 +118,7 @@ reasons! {
     70 Proven Pass "proven_source" "the SYN comes from a source that has proven that it hears what is sent to it";
     71 ChallengeRetry Pass "challenge_retry" "a challenged SYN came again after a plausible time, within the target's limit";
     72 Unchallengeable Drop "challenge_impossible" "the SYN cannot be challenged: it has IP options or extension headers, or is a fragment";
+    73 RuleLimit Drop "rule_limit" "what an attack's rule matches is over what the target takes of it from sources that do not come regularly";
 }
 
 impl Reason {

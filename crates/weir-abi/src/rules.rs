@@ -84,8 +84,10 @@ pub struct RuleTables {
     /// Conjunctions that also match packets of known flows: those that people wrote. What an attack by strangers taught must
     /// not touch them.
     pub known: u64,
+    /// Conjunctions that hold what they match to a limit of its target, see [`crate::TargetPolicy::matched`]; none of those that drop.
+    pub limit: u64,
     /// Room to the end of the line.
-    pub reserved: [u64; 4],
+    pub reserved: [u64; 3],
     /// Identity of the rule that owns each conjunction, for samples and `explain`.
     pub owner: [u32; SLOTS],
 }

@@ -112,6 +112,8 @@ pub struct Attachment {
     pub adopted: bool,
     /// Why it is not seen what the host sends there; none: it is.
     pub blind: Option<String>,
+    /// Why SYNs that come there cannot be challenged; none: they can.
+    pub mute: Option<String>,
     /// Other programs on the same hook, left alone.
     pub foreign: Vec<String>,
 }

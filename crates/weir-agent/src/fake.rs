@@ -151,6 +151,7 @@ impl Datapath for Fake {
             reason: "the driver supports it".into(),
             adopted: false,
             blind: None,
+            mute: None,
             foreign: vec!["xdp_lb (id 7)".into()],
         }]
     }

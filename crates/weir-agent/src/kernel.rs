@@ -174,6 +174,7 @@ fn attachment(a: &weir_datapath::Attachment) -> Attachment {
         reason: a.reason.clone(),
         adopted: a.adopted,
         blind: a.blind.clone(),
+        mute: a.mute.clone(),
         foreign: a.foreign.clone(),
     }
 }

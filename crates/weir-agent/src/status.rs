@@ -145,6 +145,7 @@ fn attachment(a: &datapath::Attachment) -> AttachmentRow {
         reason: a.reason.clone(),
         adopted: a.adopted,
         blind: a.blind.clone(),
+        mute: a.mute.clone(),
         foreign: a.foreign.clone(),
     }
 }

@@ -173,9 +173,6 @@ impl Conversion<'_> {
         if spec.sensitivity.is_some() {
             self.warn(origin, &at.field("sensitivity"), later);
         }
-        if spec.syn.is_some() {
-            self.warn(origin, &at.field("syn"), later);
-        }
         if let Some(response) = spec.response {
             let at = at.field("response");
             self.warn(origin, &at, later);

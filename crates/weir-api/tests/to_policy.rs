@@ -310,7 +310,6 @@ fn what_has_no_effect_yet_says_so() {
         ),
         &[
             "p.yaml:7:16: warning: spec.sensitivity: is kept for detection and has no effect in this version",
-            "p.yaml:8:3: warning: spec.syn: is kept for detection and has no effect in this version",
             "p.yaml:9:3: warning: spec.response: is kept for detection and has no effect in this version",
         ],
     );

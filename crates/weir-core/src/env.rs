@@ -48,6 +48,8 @@ pub trait Env {
     fn proven_line(&self, line: u32) -> Option<&FlowLine>;
     /// A challenged SYN that may come again.
     fn retry(&self, slot: u32) -> Option<&Cell64>;
+    /// A line of sources that come regularly.
+    fn regular_line(&self, line: u32) -> Option<&FlowLine>;
     /// Adds to a cell so that no CPU's addition is lost.
     fn add32(&self, cell: &Cell32, n: u32);
     /// Adds to a cell so that no CPU's addition is lost.

@@ -77,6 +77,23 @@ impl Head {
     }
 }
 
+/// The source of the outermost IP header.
+#[inline(always)]
+pub fn source<F: Frame>(frame: &F, no_link: bool) -> Option<Addr> {
+    let (at, v6) = if no_link {
+        (0, frame.u8(0)? >> 4 == 6)
+    } else {
+        let link = ethernet::parse(frame, 0).ok()??;
+        (link.payload, link.ethertype == ethertype::IP6)
+    };
+    let (at, v6) = (frame.blur64(at as u64) as usize & 31, frame.blur(v6 as u8) & 1 != 0);
+    if !v6 {
+        return Some(Addr::v4(frame.be32(at + 12)?));
+    }
+    let word = |off: usize| frame.bytes::<8>(at + off).map(u64::from_be_bytes);
+    Some(Addr { hi: word(8)?, lo: word(16)? })
+}
+
 #[inline(always)]
 fn four<F: Frame>(frame: &F, at: usize) -> Option<Read> {
     if frame.u8(at + 9)? != proto::TCP {

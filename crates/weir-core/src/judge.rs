@@ -27,13 +27,29 @@ pub struct Decision {
     pub rule: u32,
     /// Whether the owner of this outcome enforces.
     pub enforce: bool,
+    /// What [`crate::settle`] has to see to: [`hold`] bits, kept as bits because conditions would be branches to the verifier.
+    pub hold: u8,
+}
+
+const _: () = assert!(hold::STRANGER == Flow::Unknown as u8);
+
+/// Bits of [`Decision::hold`].
+pub mod hold {
+    /// The rule holds what it matches to a limit.
+    pub const LIMITED: u8 = 1;
+    /// The packet belongs to no known connection.
+    pub const STRANGER: u8 = 2;
 }
 
 impl Decision {
     /// The decision in one word, as a part of the kernel program hands it to another.
     #[inline(always)]
     pub const fn pack(self) -> u64 {
-        (self.rule as u64) << 32 | (self.target as u64 & 0xffff) << 16 | (self.enforce as u64) << 8 | self.number as u64
+        (self.rule as u64) << 32
+            | (self.target as u64 & 0xffff) << 16
+            | (self.hold as u64 & 3) << 9
+            | (self.enforce as u64) << 8
+            | self.number as u64
     }
 
     /// What [`Self::pack`] made one word of.
@@ -44,6 +60,7 @@ impl Decision {
             target: (word >> 16) as u32 & 0xffff,
             rule: (word >> 32) as u32,
             enforce: word & 0x100 != 0,
+            hold: (word >> 9) as u8 & 3,
         }
     }
 }
@@ -80,6 +97,7 @@ pub fn judge<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, bytes: u32) -> De
         target: NODE,
         rule,
         enforce: config.flags & node_flag::ENFORCE != 0,
+        hold: 0,
     };
 
     if config.flags & node_flag::FAILSAFE != 0 && is_failsafe(env, &p.blurred(frame)) {
@@ -105,7 +123,7 @@ pub fn judge<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, bytes: u32) -> De
 fn of_address<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, src: Addr, dst: Addr, bytes: u32) -> Decision {
     let config = env.config();
     let enforce = config.flags & node_flag::ENFORCE != 0;
-    let mut d = Decision { number: Reason::NoTarget as u8, target: NODE, rule: 0, enforce };
+    let mut d = Decision { number: Reason::NoTarget as u8, target: NODE, rule: 0, enforce, hold: 0 };
     let (found, known) = find_target(frame, env, &p.blurred(frame), dst);
     let known = frame.blur(known as u8);
     let target = found & !OWNER_ONLY;
@@ -132,7 +150,9 @@ fn of_address<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, src: Addr, dst: 
     let seen = Seen { known, flow: frame.blur(flow) };
     d.target = target;
     d.enforce = policy.has(flag::ENFORCE);
-    (d.number, d.rule) = of_target(frame, env, p, policy, target, src, dst, seen, bytes);
+    let limited;
+    (d.number, d.rule, limited) = of_target(frame, env, p, policy, target, src, dst, seen, bytes);
+    d.hold = frame.blur(limited | seen.flow & hold::STRANGER);
     if first {
         fragments::remember(env, p, target, crate::process::drops(d.number));
     }
@@ -154,7 +174,7 @@ struct Seen {
     flow: u8,
 }
 
-/// Steps 4 to 8 under a target's policy: the reason's number and the rule.
+/// Steps 4 to 8 under a target's policy: the reason's number, the rule, and whether that one limits, which [`crate::settle`] sees to.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "always inlined; a struct would only rename them")]
 fn of_target<F: Frame, E: Env>(
@@ -167,9 +187,10 @@ fn of_target<F: Frame, E: Env>(
     dst: Addr,
     seen: Seen,
     bytes: u32,
-) -> (u8, u32) {
+) -> (u8, u32, u8) {
     let mut number = GO_ON;
     let mut rule = 0;
+    let mut limited = frame.blur(0) & 1;
     // Without a branch, here and in `of_rules`: each would double what the verifier has to walk from here on.
     let is_known = seen.flow & Flow::Known as u8;
     let mut pass = Reason::Clean as u8 + is_known * (Reason::KnownFlow as u8 - Reason::Clean as u8);
@@ -197,12 +218,10 @@ fn of_target<F: Frame, E: Env>(
     }
     let p = &plain::forgotten(frame, p);
     if number == GO_ON && policy.rules != 0 {
-        let matched = of_rules(frame, env, &p.blurred(frame), policy.rules, is_known, bytes);
+        let matched = frame.blur64(of_rules(frame, env, &p.blurred(frame), policy.rules, is_known, bytes));
         rule = frame.blur64(matched) as u32;
-        number = frame.blur(if matched != NO_RULE { Reason::Rule as u8 } else { GO_ON });
-        if number == GO_ON {
-            rule = 0;
-        }
+        number = frame.blur(if matched >> DROPS & 1 != 0 { Reason::Rule as u8 } else { GO_ON });
+        limited = frame.blur((matched >> LIMITS) as u8) & 1;
     }
     if number == GO_ON {
         let p = &plain::forgotten(frame, p);
@@ -211,10 +230,7 @@ fn of_target<F: Frame, E: Env>(
         let load = Load { bytes, syn, target_syn: syn & !policy.has(flag::CHALLENGE) };
         number = limits::check(frame, env, policy, target, src, load);
     }
-    if number == GO_ON && frame.blur(seen.flow) == Flow::Unknown as u8 && connections::is_refused(env, policy, target) {
-        number = Reason::Strangers as u8;
-    }
-    (if number == GO_ON { pass } else { number }, rule)
+    (if number == GO_ON { pass } else { number }, rule, limited)
 }
 
 /// What is said of a fragment before the other steps: why it is dropped, and the reason with which it would pass.
@@ -265,32 +281,42 @@ fn find_target<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, dst: Addr) -> (
     (frame.blur64(target as u64) as u32, known)
 }
 
-/// What [`of_rules`] says where nothing fits.
-const NO_RULE: u64 = u64::MAX;
+/// What [`of_rules`] adds to the rule's owner where the rule drops.
+const DROPS: u32 = 32;
+/// The same where it limits and none drops.
+const LIMITS: u32 = 33;
 
-/// The rule that fits first. Every packet that fits is counted, also where the rule only watches.
+/// The owner of the rule that fits first, with [`DROPS`] or [`LIMITS`]; 0 where none does either. Every packet that fits is counted, also where
+/// the rule only watches.
 #[inline(always)]
 fn of_rules<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, among: u64, known: u8, bytes: u32) -> u64 {
-    let Some(tables) = env.rules(env.config().rules_copy & 1) else { return NO_RULE };
+    let Some(tables) = env.rules(env.config().rules_copy & 1) else { return 0 };
     // What an attack by strangers taught must not touch a known flow.
     let may = tables.known | frame.blur64((known as u64).wrapping_sub(1));
     let candidates = tables.live & among & may;
     if candidates == 0 {
-        return NO_RULE;
+        return 0;
     }
-    let m = matching::matches(frame, p, tables, candidates);
+    let m = frame.blur64(matching::matches(frame, p, tables, candidates));
     if m == 0 {
-        return NO_RULE;
+        return 0;
     }
-    // The first one that drops owns the packet; where none drops, the first one that watches is counted.
-    let drops = m & tables.enforce;
-    let slot = if drops != 0 { drops.trailing_zeros() } else { m.trailing_zeros() };
-    let slot = env.opaque(slot) & 63;
+    // The first one that drops owns the packet; where none drops, the first one that limits, and else the first one that watches is
+    // counted. Without a branch.
+    let (drop, limit) = (frame.blur64(m & tables.enforce), frame.blur64(m & tables.limit));
+    let (drops, limits) = (is_any(drop), is_any(limit) & !is_any(drop));
+    let first = drop | limit & 0u64.wrapping_sub(limits) | m & (drops | limits).wrapping_sub(1);
+    let slot = env.opaque(frame.blur64(first).trailing_zeros()) & 63;
     env.count_rule(slot, bytes);
-    if drops == 0 {
-        return NO_RULE;
-    }
-    tables.owner[slot as usize] as u64
+    // Who only watches has no say.
+    let owner = tables.owner[slot as usize] as u64 & 0u64.wrapping_sub(drops | limits);
+    owner | drops << DROPS | limits << LIMITS
+}
+
+/// 1 where a bit is set, else 0.
+#[inline(always)]
+fn is_any(bits: u64) -> u64 {
+    (bits | bits.wrapping_neg()) >> 63
 }
 
 /// Whether the destination port is a failsafe port.
@@ -302,4 +328,27 @@ fn is_failsafe<E: Env>(env: &E, p: &Packet) -> bool {
         _ => return false,
     };
     env.failsafe(base + (p.destination_port >> 6) as u32) >> (p.destination_port & 63) & 1 != 0
+}
+
+#[cfg(test)]
+mod tests {
+    //! What one part hands over, the next one gets.
+    use super::Decision;
+    use super::hold::{LIMITED, STRANGER};
+
+    #[test]
+    fn a_decision_is_the_same_on_the_other_side() {
+        let plain = Decision { number: 0, target: 0, rule: 0, enforce: false, hold: 0 };
+        for d in [
+            plain,
+            Decision { number: 255, ..plain },
+            Decision { target: 0xffff, ..plain },
+            Decision { rule: u32::MAX, ..plain },
+            Decision { enforce: true, ..plain },
+            Decision { hold: LIMITED, ..plain },
+            Decision { hold: STRANGER, ..plain },
+        ] {
+            assert_eq!(Decision::unpack(d.pack()), d);
+        }
+    }
 }

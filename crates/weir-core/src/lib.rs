@@ -22,6 +22,7 @@ pub mod matching;
 
 pub mod judge;
 mod process;
+pub mod regulars;
 pub mod reply;
 mod settle;
 mod siphash;

@@ -8,6 +8,7 @@ use weir_wire::frame::MAX_OFFSET;
 use weir_wire::packet::parse_within;
 use weir_wire::{Frame, Malformed, Packet, Parsed, plain, tunnel};
 
+use crate::judge::hold::LIMITED;
 use crate::judge::{Decision, judge};
 use crate::settle::{settle, settles};
 use crate::{Env, connections};
@@ -77,7 +78,9 @@ pub fn finish<F: Frame, E: Env>(frame: &F, env: &E, decision: Decision) -> Outco
     let number = frame.blur(decision.number) & 127;
     let target = frame.blur64(decision.target as u64) as u32;
     let enforce = frame.blur(decision.enforce as u8) & 1;
-    let rule = frame.blur64(decision.rule as u64) as u32;
+    // A rule that limits has decided only where `settle` says so.
+    let decided = (frame.blur(decision.hold & LIMITED) as u32 & 1).wrapping_sub(1);
+    let rule = frame.blur64(decision.rule as u64) as u32 & decided;
     let drops = drops(number) as u8;
     let would = drops & !enforce;
     let count = env.count(target, would != 0, number, bytes);
@@ -212,7 +215,13 @@ fn network<F: Frame>(frame: &F, flags: u32) -> Result<(usize, bool), Reason> {
 
 #[inline(always)]
 fn of_node<E: Env>(env: &E, reason: Reason) -> Decision {
-    Decision { number: reason as u8, target: NODE, rule: 0, enforce: env.config().flags & node_flag::ENFORCE != 0 }
+    Decision {
+        number: reason as u8,
+        target: NODE,
+        rule: 0,
+        enforce: env.config().flags & node_flag::ENFORCE != 0,
+        hold: 0,
+    }
 }
 
 /// The outcome of a frame that could not be judged as a packet. Faults drop only where the node asks for that.

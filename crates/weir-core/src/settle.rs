@@ -1,21 +1,24 @@
-//! The last steps for a packet that passes, where its target challenges: the challenge, and the target's limit of new connections,
-//! which forged SYNs must not use up.
+//! The last steps for a packet that passes, where a rule holds it to a limit, its target challenges, or strangers are held back: that limit;
+//! the challenge, and the target's limit of new connections, which forged SYNs must not use up; what strangers send as a whole.
 //!
 //! A part of its own that reads the few fields that it needs again: inside `judge` the verifier would walk it once for every way
 //! into it.
 
 use weir_abi::challenge::reply;
+use weir_abi::config::node_flag;
+use weir_abi::limit::{MATCHED_BURST_SHIFT, TARGET_UNIT_SHIFT};
 use weir_abi::policy::flag;
 use weir_abi::target::NODE;
-use weir_abi::{Reason, TargetPolicy};
+use weir_abi::{Addr, Reason, TargetPolicy};
 use weir_wire::Frame;
 use weir_wire::tcp::flag as tcp;
 
 use crate::Env;
-use crate::challenge;
-use crate::head::{Head, Read};
+use crate::head::{Head, Read, source};
+use crate::judge::hold::{LIMITED, STRANGER};
 use crate::judge::{Decision, GO_ON};
 use crate::limits;
+use crate::{challenge, connections, regulars};
 
 #[inline(always)]
 fn policy<E: Env>(env: &E, target: u32) -> Option<&TargetPolicy> {
@@ -24,47 +27,102 @@ fn policy<E: Env>(env: &E, target: u32) -> Option<&TargetPolicy> {
     env.policy(copy + target)
 }
 
-/// Whether a decision is to be settled: the packet passes, for no special reason, to a target that challenges.
+/// Whether a decision is to be settled: the packet passes, and a rule holds it to a limit, or it is a stranger's where these are held back,
+/// or its target challenges.
 #[inline(always)]
 pub fn settles<E: Env>(env: &E, d: Decision) -> bool {
-    let passes = d.number == Reason::Clean as u8 || d.number == Reason::KnownFlow as u8;
-    passes
-        && d.target != NODE
-        && env.config().reply != reply::NONE
-        && policy(env, d.target).is_some_and(|policy| policy.has(flag::CHALLENGE))
+    if d.target == NODE || crate::process::drops(d.number & 127) {
+        return false;
+    }
+    let Some(policy) = policy(env, d.target) else { return false };
+    let challenged = is_plain(d.number) & challenges(env, policy);
+    let held = d.hold & STRANGER != 0 && policy.strangers.cost != 0;
+    d.hold & LIMITED != 0 || held || challenged
+}
+
+/// Whether a packet passes for no special reason.
+#[inline(always)]
+fn is_plain(number: u8) -> bool {
+    (number == Reason::Clean as u8) | (number == Reason::KnownFlow as u8)
+}
+
+#[inline(always)]
+fn challenges<E: Env>(env: &E, policy: &TargetPolicy) -> bool {
+    let config = env.config();
+    // Frames without a link header have no link addresses to exchange.
+    let answers = (config.reply != reply::NONE) & (config.flags & node_flag::NO_LINK == 0);
+    answers & policy.has(flag::CHALLENGE)
 }
 
 /// Settles a decision.
 #[inline(always)]
 pub fn settle<F: Frame, E: Env>(frame: &F, env: &E, before: Decision) -> Decision {
     let target = frame.blur64(before.target as u64) as u32 & 0xffff;
-    let d = Decision { number: frame.blur(before.number), target, ..before };
-    match Head::read(frame) {
-        Read::Head(head) => Decision { number: of_packet(frame, env, &head.blurred(frame), &d), ..d },
-        // An attacker would only have to add an option.
-        Read::Strange => Decision { number: Reason::Unchallengeable as u8, ..d },
-        Read::Other => d,
+    let mut d = Decision { number: frame.blur(before.number), target, ..before };
+    let Some(policy) = policy(env, target) else { return d };
+    let hold = frame.blur(d.hold);
+    d.hold = 0;
+    if hold & LIMITED != 0 {
+        if frame.blur(is_over(frame, env, policy, target) as u8) & 1 != 0 {
+            d.number = Reason::RuleLimit as u8;
+            return d;
+        }
+        d.rule = 0;
+    }
+    let mut step = GO_ON;
+    if is_plain(frame.blur(d.number)) && challenges(env, policy) {
+        step = frame.blur(match Head::read(frame) {
+            Read::Head(head) => of_packet(frame, env, &head.blurred(frame), policy, target),
+            // An attacker would only have to add an option.
+            Read::Strange => Reason::Unchallengeable as u8,
+            Read::Other => GO_ON,
+        });
+    }
+    // The answer to a challenge is of no known flow either.
+    if step == GO_ON && hold & STRANGER != 0 && connections::is_refused(env, policy, target) {
+        step = Reason::Strangers as u8;
+    }
+    let step = frame.blur(step);
+    if step != GO_ON {
+        d.number = step;
+    }
+    d
+}
+
+/// What the challenge makes of a SYN or of a RST.
+#[inline(always)]
+fn of_packet<F: Frame, E: Env>(frame: &F, env: &E, head: &Head, policy: &TargetPolicy, target: u32) -> u8 {
+    if head.flags & (tcp::SYN | tcp::ACK) != tcp::SYN {
+        return if head.flags & tcp::RST != 0 { challenge::answer(frame, env, head, policy) } else { GO_ON };
+    }
+    let step = frame.blur(challenge::check(frame, env, head, policy, target));
+    if crate::process::drops(step & 127) {
+        return step;
+    }
+    if limits::is_syn_refused(env, policy, target) {
+        return Reason::TargetSyns as u8;
+    }
+    step
+}
+
+/// Whether a packet that a limiting rule matches is over what its target takes of them. Sources that come regularly are not counted; inside a tunnel
+/// it is the tunnel's end that has to.
+#[inline(always)]
+fn is_over<F: Frame, E: Env>(frame: &F, env: &E, policy: &TargetPolicy, target: u32) -> bool {
+    let cost = policy.matched;
+    if cost == 0 {
+        return false;
+    }
+    if let Some(src) = source(frame, env.config().flags & node_flag::NO_LINK != 0) {
+        let src = Addr { hi: frame.blur64(src.hi), lo: frame.blur64(src.lo) };
+        if frame.blur(regulars::is_regular(env, target, src) as u8) & 1 != 0 {
+            return false;
+        }
+    }
+    match env.target_cells(target) {
+        Some(cells) => limits::charge64(env, &cells.matched, cost, MATCHED_WINDOW),
+        None => false,
     }
 }
 
-#[inline(always)]
-fn of_packet<F: Frame, E: Env>(frame: &F, env: &E, head: &Head, d: &Decision) -> u8 {
-    let syn = head.flags & (tcp::SYN | tcp::ACK) == tcp::SYN;
-    if !syn && head.flags & tcp::RST == 0 {
-        return d.number;
-    }
-    let Some(policy) = policy(env, d.target) else { return d.number };
-    let step = if syn {
-        challenge::check(frame, env, head, policy, d.target)
-    } else {
-        challenge::answer(frame, env, head, policy)
-    };
-    let step = frame.blur(step);
-    if crate::process::drops(step) {
-        return step;
-    }
-    if syn && limits::is_syn_refused(env, policy, d.target) {
-        return Reason::TargetSyns as u8;
-    }
-    if step != GO_ON { step } else { d.number }
-}
+const MATCHED_WINDOW: u64 = 1 << (TARGET_UNIT_SHIFT + MATCHED_BURST_SHIFT);

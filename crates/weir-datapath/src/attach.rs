@@ -6,8 +6,8 @@
 //! see what it passed.
 
 mod adopt;
+mod beside;
 mod chain;
-mod egress;
 mod foreign;
 mod own;
 
@@ -20,6 +20,7 @@ use aya::programs::ProgramError;
 use crate::error::{DatapathError, Result, sys as failed};
 use crate::object::{Object, TCX, XDP};
 use crate::{netlink, sys};
+use beside::Beside;
 
 pub use foreign::freplace_available;
 pub use own::{detach_all, release_others};
@@ -96,6 +97,8 @@ pub struct Attachment {
     pub adopted: bool,
     /// Why it is not seen what the host sends there, so that connections are not known; none: it is seen.
     pub blind: Option<String>,
+    /// Why SYNs that come there cannot be answered, so that nothing is challenged; none: they can.
+    pub mute: Option<String>,
     /// Programs of others on this interface, left alone.
     pub foreign: Vec<String>,
 }
@@ -111,16 +114,21 @@ pub fn attach(object: &mut Object, links: &Path, interface: &str, generic: bool)
         }
     };
     let mut pins = vec![pin_path(links, interface, hook)];
-    let blind = match egress::attach(object, links, interface, ifindex)? {
-        Ok(pin) => {
-            pins.push(pin);
-            None
-        }
-        Err(why) => Some(why),
+    let mut beside = |which| {
+        Ok(match beside::attach(object, links, interface, ifindex, which)? {
+            Ok(pin) => {
+                pins.push(pin);
+                None
+            }
+            Err(why) => Some(why),
+        })
     };
+    let blind = beside(Beside::Egress)?;
+    // tcx sends its own answers.
+    let mute = if hook == Hook::Tcx { None } else { beside(Beside::Return)? };
     let own = own::links(links)?.iter().map(|link| link.info.program).collect::<Vec<_>>();
     let foreign = foreign::on(ifindex, &own);
-    let attachment = Attachment { interface: interface.into(), hook, reason, adopted, blind, foreign };
+    let attachment = Attachment { interface: interface.into(), hook, reason, adopted, blind, mute, foreign };
     Ok((attachment, pins))
 }
 

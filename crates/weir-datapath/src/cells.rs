@@ -27,6 +27,8 @@ pub struct Cells {
     pub proven: Mapped<FlowLine>,
     /// Challenged SYNs.
     pub retries: Mapped<Retry>,
+    /// Lines of sources that come regularly.
+    pub regulars: Mapped<FlowLine>,
 }
 
 impl Cells {
@@ -41,6 +43,7 @@ impl Cells {
             pending: map(object, maps::PENDING, sizes.flow_lines * PENDING_PER_LINE)?,
             proven: map(object, maps::PROVEN, sizes.proven_lines)?,
             retries: map(object, maps::RETRIES, sizes.retry_slots)?,
+            regulars: map(object, maps::REGULARS, sizes.proven_lines)?,
         })
     }
 }

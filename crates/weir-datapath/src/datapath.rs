@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use weir_abi::Sample;
+use weir_abi::challenge::reply;
 use weir_policy::image::TableImage;
 
 use crate::attach::{self, Attachment};
@@ -93,7 +94,13 @@ impl Datapath {
         }
         // A connection that leaves where nobody looks would be taken for a stranger's.
         let sees = done.iter().all(|attachment| attachment.blind.is_none());
-        self.tables.configure(|c| c.connections = sees.into());
+        // A SYN that is challenged and not answered is a customer lost. How a frame comes back that XDP sends by itself is not known:
+        // out of a veth whose peer polls nothing it does not, and nobody counts it as an error.
+        let answers = done.iter().all(|attachment| attachment.mute.is_none());
+        self.tables.configure(|c| {
+            c.connections = sees.into();
+            c.reply = if answers { reply::STACK } else { reply::NONE };
+        });
         self.attachments = done;
         for link in attach::release_others(&links, &kept)? {
             tracing::info!(link, "detached: its interface is no longer asked for");

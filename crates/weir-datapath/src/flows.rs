@@ -5,6 +5,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use weir_abi::flow::{AGE_MOST, AGE_SHIFT, MARKS};
+use weir_abi::regular::{REGULAR_AGE_MOST, REGULAR_AGE_SHIFT};
 use weir_abi::{FlowLine, maps};
 
 use crate::error::Result;
@@ -12,30 +13,60 @@ use crate::mapped::Mapped;
 use crate::object::{Object, Sizes};
 use crate::tables::map;
 
-/// The table.
+/// The tables of fingerprints that age.
 pub struct Flows {
     lines: Mapped<FlowLine>,
     /// Proven sources: the same kind of lines.
     proven: Mapped<FlowLine>,
+    /// Sources that come regularly, in units of another length.
+    regulars: Mapped<FlowLine>,
 }
 
 impl Flows {
-    /// Opens the table of an object.
+    /// Opens the tables of an object.
     pub fn new(object: &Object, sizes: &Sizes) -> Result<Self> {
-        let lines = map(object, maps::FLOWS, sizes.flow_lines)?;
-        Ok(Self { lines, proven: map(object, maps::PROVEN, sizes.proven_lines)? })
+        Ok(Self {
+            lines: map(object, maps::FLOWS, sizes.flow_lines)?,
+            proven: map(object, maps::PROVEN, sizes.proven_lines)?,
+            regulars: map(object, maps::REGULARS, sizes.proven_lines)?,
+        })
     }
 
-    /// Forgets proofs of sources that are as old, and flows in which the host has been silent for [`AGE_MOST`] units (an hour at 250 Hz) at a tick; says how many are left.
+    /// Notes at a tick that a source comes regularly: its line and mark (`weir_core::regulars::place`), and the age then. A mark keeps its place; a
+    /// new one takes a free place, else that of the one that has not come for longest.
+    pub fn note_regular(&self, line: u32, mark: u32, age: u8) {
+        let at = line as usize;
+        if at >= self.regulars.len() {
+            return;
+        }
+        let marks = self.regulars.ptr(at).cast::<u32>();
+        let mut best = (0, 0);
+        for i in 0..MARKS {
+            // SAFETY: as in `sweep`.
+            let held = unsafe { AtomicU32::from_ptr(marks.add(i)) }.load(Ordering::Relaxed);
+            let worth = match held {
+                0 => 256,
+                held if held >> 8 == mark => 512,
+                held => u32::from(age.wrapping_sub(held as u8)),
+            };
+            best = best.max((worth, i));
+        }
+        // SAFETY: as in `sweep`; nobody but this process writes these words.
+        unsafe { AtomicU32::from_ptr(marks.add(best.1)) }.store(mark << 8 | u32::from(age), Ordering::Relaxed);
+    }
+
+    /// Forgets flows in which the host has been silent for [`AGE_MOST`] units (an hour at 250 Hz) at a tick, proofs of sources that are as old, and
+    /// sources that have not come for [`REGULAR_AGE_MOST`] of their units (5 days); says how many flows are left.
     pub fn sweep(&self, tick: u64) -> u64 {
-        sweep(&self.proven, tick);
-        sweep(&self.lines, tick)
+        sweep(&self.regulars, tick >> REGULAR_AGE_SHIFT, REGULAR_AGE_MOST);
+        sweep(&self.proven, tick >> AGE_SHIFT, AGE_MOST);
+        sweep(&self.lines, tick >> AGE_SHIFT, AGE_MOST)
     }
 }
 
-/// Clears the marks of a table that are too old; says how many are left.
-fn sweep(lines: &Mapped<FlowLine>, tick: u64) -> u64 {
-    let now = (tick >> AGE_SHIFT) as u8;
+/// Clears the marks of a table that are so many units old; says how many are left.
+fn sweep(lines: &Mapped<FlowLine>, now: u64, most: u8) -> u64 {
+    let now = now as u8;
     let mut known = 0;
     for at in 0..lines.len() {
         let marks = lines.ptr(at).cast::<u32>();
@@ -47,7 +78,7 @@ fn sweep(lines: &Mapped<FlowLine>, tick: u64) -> u64 {
             if held == 0 {
                 continue;
             }
-            let silent = now.wrapping_sub(held as u8) >= AGE_MOST;
+            let silent = now.wrapping_sub(held as u8) >= most;
             // A flow that spoke in this very moment stays.
             if silent && mark.compare_exchange(held, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
                 continue;

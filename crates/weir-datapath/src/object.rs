@@ -44,7 +44,7 @@ pub struct Sizes {
     pub fragment_slots: u32,
     /// Lines of known flows, a power of two.
     pub flow_lines: u32,
-    /// Lines of proven sources, a power of two.
+    /// Lines of proven sources, and of regular ones, a power of two.
     pub proven_lines: u32,
     /// Challenged SYNs that are remembered, a power of two.
     pub retry_slots: u32,
@@ -82,7 +82,7 @@ impl Sizes {
             maps::FRAGMENTS => self.fragment_slots,
             maps::FLOWS => self.flow_lines,
             maps::PENDING => self.flow_lines * PENDING_PER_LINE,
-            maps::PROVEN => self.proven_lines,
+            maps::PROVEN | maps::REGULARS => self.proven_lines,
             maps::RETRIES => self.retry_slots,
             maps::PARTS4 => self.parts,
             maps::PREFIXES => self.prefixes,

@@ -35,6 +35,9 @@ pub struct Rate {
 impl Rate {
     /// Later fragments whose first one was not seen: 1,000 a second and 2,000 at once, room for reordering, not for a flood.
     pub const UNMATCHED_FRAGMENTS: Self = Self::per_second(1000, 2000);
+    /// Challenged SYNs that come again: 100 a second and 200 at once. Room for clients that never see the challenge, and less than the
+    /// smallest usual queue of half-open connections (`net.ipv4.tcp_max_syn_backlog`) empties in a SYN-ACK's first time-out.
+    pub const REPEATED_SYNS: Self = Self::per_second(100, 200);
 
     /// A rate per second.
     pub const fn per_second(average: u64, burst: u64) -> Self {

@@ -7,7 +7,7 @@ pub mod target;
 use crate::rules::Rule;
 pub use list::{ListEntry, Scope, Verdict};
 pub use names::NameTable;
-pub use target::{Endpoint, Fragments, Hygiene, RateLimits, Target};
+pub use target::{Challenge, Endpoint, Fragments, Hygiene, RateLimits, Target};
 
 /// Transport protocols whose ports can be failsafe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

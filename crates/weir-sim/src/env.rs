@@ -14,10 +14,11 @@ use std::sync::Arc;
 use weir_abi::counters::COUNTER_SLOTS;
 use weir_abi::rules::SLOTS;
 use weir_abi::{
-    ABI_VERSION, Cell64, Config, Counter, FEATURE_SLOTS, FragmentSlot, Reason, SourceLine, TargetCells, maps,
+    ABI_VERSION, Addr, Cell32, Cell64, Config, Counter, FEATURE_SLOTS, FragmentSlot, Reason, SourceLine, TargetCells,
+    maps,
 };
 use weir_core::reply::{self, Headers};
-use weir_core::{Outcome, learn, process};
+use weir_core::{Env, Outcome, learn, process, regulars};
 use weir_policy::{Diff, TableImage};
 use weir_wire::{Bytes, Frame};
 
@@ -38,7 +39,7 @@ pub struct Sizes {
     pub fragment_slots: u32,
     /// Lines of known flows; rounded up to a power of two.
     pub flow_lines: u32,
-    /// Lines of proven sources; rounded up to a power of two.
+    /// Lines of proven sources, and of regular ones; rounded up to a power of two.
     pub proven_lines: u32,
     /// Challenged SYNs that are remembered; rounded up to a power of two.
     pub retry_slots: u32,
@@ -171,6 +172,21 @@ impl SimEnv {
         process(frame, &self.cpu(0))
     }
 
+    /// Notes that a source comes regularly to a target, as the agent does in the kernel's table.
+    pub fn note_regular(&self, target: u32, src: Addr) {
+        let (line, mark) = regulars::place(self.config(), target, src);
+        let Some(line) = self.cells.regulars.get(line as usize) else { return };
+        let age = u32::from(regulars::age(self.cpu(0).tick()));
+        let worth = |cell: &Cell32| match cell.load() {
+            0 => 256,
+            held if held >> 8 == mark => 512,
+            held => age.wrapping_sub(held) & 255,
+        };
+        if let Some(cell) = line.marks.iter().max_by_key(|cell| worth(cell)) {
+            cell.store(mark << 8 | age);
+        }
+    }
+
     /// The frame that answers a challenged SYN: by `XDP_TX`, or through the stack.
     pub fn reply(&self, frame: &Bytes<'_>, stack: bool) -> Option<Vec<u8>> {
         let reply = reply::reply(frame, &self.cpu(0), stack)?;
@@ -249,6 +265,7 @@ impl SimEnv {
             pending: self.cells.pending.iter().map(Cell64::load).collect(),
             proven: self.cells.proven.iter().map(flow_words).collect(),
             retries: self.cells.retries.iter().map(Cell64::load).collect(),
+            regulars: self.cells.regulars.iter().map(flow_words).collect(),
         }
     }
 

@@ -171,6 +171,11 @@ impl Env for KernelEnv {
         maps::RETRIES.get(slot).map(|shared| &shared.0)
     }
 
+    #[inline(always)]
+    fn regular_line(&self, line: u32) -> Option<&FlowLine> {
+        maps::REGULARS.get(line).map(|shared| &shared.0)
+    }
+
     /// The target has no compare-and-swap for Rust to build on, but the instruction set has an atomic addition.
     #[inline(always)]
     fn add32(&self, cell: &Cell32, n: u32) {

@@ -65,6 +65,8 @@ pub static PENDING: Array<Shared<Pending>> = Array::with_max_entries(DEFAULT_FLO
 pub static PROVEN: Array<Shared<FlowLine>> = Array::with_max_entries(DEFAULT_PROVEN_LINES, MMAPABLE);
 #[map]
 pub static RETRIES: Array<Shared<Retry>> = Array::with_max_entries(DEFAULT_RETRY_SLOTS, MMAPABLE);
+#[map]
+pub static REGULARS: Array<Shared<FlowLine>> = Array::with_max_entries(DEFAULT_PROVEN_LINES, MMAPABLE);
 /// The decision that a program leaves to the program behind it: one word, written just before the tail call.
 #[map]
 pub static SETTLING: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);

@@ -106,6 +106,9 @@ pub struct AttachmentRow {
     /// Why it is not seen what the host sends there, so that connections are not known; absent where it is seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blind: Option<String>,
+    /// Why SYNs that come there cannot be challenged; absent where they can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mute: Option<String>,
     /// Other programs on the same hook, left alone.
     pub foreign: Vec<String>,
 }

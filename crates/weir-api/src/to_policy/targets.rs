@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use weir_policy::model::{Endpoint, Fragments, Hygiene, Target};
+use weir_policy::model::{Challenge as Challenged, Endpoint, Fragments, Hygiene, Target};
 
 use super::node::is_host_default;
 use super::{Conversion, limits::Limits};
 use crate::field::FieldPath;
 use crate::object::{Kind, Resource};
 use crate::spec::target::MAX_TARGET_ADDRESSES;
-use crate::spec::{AddressTarget, FragmentsMode, HygieneSpec, ProtectionSpec, TargetSpec};
+use crate::spec::{AddressTarget, Challenge, FragmentsMode, HygieneSpec, ProtectionSpec, TargetSpec};
 use crate::yaml::{Origin, Parsed};
 
 impl Conversion<'_> {
@@ -41,6 +41,11 @@ impl Conversion<'_> {
                 FragmentsMode::Track => Fragments::Track,
                 FragmentsMode::Drop => Fragments::Drop,
                 FragmentsMode::Pass => Fragments::Pass,
+            },
+            challenge: match spec.syn.unwrap_or_default().challenge {
+                Challenge::Auto => Challenged::Auto,
+                Challenge::Always => Challenged::Always,
+                Challenge::Never => Challenged::Never,
             },
             served: spec.hygiene.protocols.iter().map(|p| p.number()).collect(),
             per_source,

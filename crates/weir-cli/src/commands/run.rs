@@ -72,6 +72,9 @@ fn started(running: &Running) {
                 "what the host sends there is not seen: connections are not known, and rules may touch any packet"
             );
         }
+        if let Some(why) = &a.mute {
+            tracing::warn!(interface = a.interface, why, "nothing can be sent back there: SYNs are not challenged");
+        }
     }
     let mode = match status.mode {
         NodeMode::Observe => "observe: nothing is dropped by the node's own checks",

@@ -95,6 +95,9 @@ fn attachments(w: &mut impl Write, out: Out, s: &Status) -> io::Result<()> {
     for (interface, why) in s.attachments.iter().filter_map(|a| Some((&a.interface, a.blind.as_ref()?))) {
         writeln!(w, "{interface}: what the host sends is not seen, so connections are not known: {why}")?;
     }
+    for (interface, why) in s.attachments.iter().filter_map(|a| Some((&a.interface, a.mute.as_ref()?))) {
+        writeln!(w, "{interface}: nothing can be sent back, so SYNs are not challenged: {why}")?;
+    }
     Ok(())
 }
 

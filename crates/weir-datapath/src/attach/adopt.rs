@@ -29,7 +29,7 @@ pub fn adopt(object: &mut Object, links: &Path, interface: &str, ifindex: u32) -
             }
         } else if link.info.ifindex == 0 {
             link.unpin()?;
-        } else if link.info.ifindex == ifindex && found.is_none() && !link.is_egress {
+        } else if link.info.ifindex == ifindex && found.is_none() && link.beside.is_none() {
             found = take_over(object, links, interface, link)?;
         }
     }

@@ -4,7 +4,8 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use super::{Hook, chain, egress};
+use super::beside::Beside;
+use super::{Hook, chain};
 use crate::error::{DatapathError, Result, sys as failed};
 use crate::sys::{self, LinkInfo};
 
@@ -14,8 +15,8 @@ pub struct Link {
     pub path: PathBuf,
     /// The hook, by the pin's ending; none: not a name that we give.
     pub hook: Option<Hook>,
-    /// It sees what the host sends, and has no such hook.
-    pub is_egress: bool,
+    /// One of the programs beside, which have no such hook.
+    pub beside: Option<Beside>,
     /// Itself.
     pub fd: OwnedFd,
     /// What it is attached to.
@@ -37,8 +38,8 @@ pub fn links(dir: &Path) -> Result<Vec<Link>> {
         let info = sys::link_info(fd.as_fd()).map_err(|e| failed("asking what a link is attached to", e))?;
         let ending = path.to_string_lossy().rsplit_once('-').map(|(_, ending)| ending.to_owned());
         let hook = Hook::ALL.into_iter().find(|hook| Some(hook.ending()) == ending.as_deref());
-        let is_egress = ending.as_deref() == Some(egress::ENDING);
-        out.push(Link { path, hook, is_egress, fd, info });
+        let beside = Beside::ALL.into_iter().find(|one| Some(one.ending()) == ending.as_deref());
+        out.push(Link { path, hook, beside, fd, info });
     }
     out.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(out)

@@ -6,6 +6,8 @@ use weir_datapath::traffic::{Frame, Payload, Ports, Protocol, Source, Stream};
 
 use crate::plan::{NODE_MAC, ROUTER_MAC, pod_v4, pod_v6};
 
+/// Linux begins with 64, and there is one router between customers and the node.
+const CUSTOMERS_HOPS: u8 = 63;
 /// TCP flags.
 pub const SYN: u8 = 0x02;
 /// TCP flags.
@@ -44,6 +46,17 @@ pub fn tcp(to: u16, flags: u8) -> Protocol {
 pub fn like_customers(to: u16) -> Protocol {
     let options = vec![1, 1, 8, 10, 0, 0x98, 0x96, 0x80, 0, 0x4c, 0x4b, 0x40];
     Protocol::Tcp { from: Ports::EPHEMERAL, to: Ports::one(to), flags: ACK, options }
+}
+
+/// SYNs with the options of a Linux client (tcp_syn_options in net/ipv4/tcp_output.c).
+pub fn syn_like_customers(to: u16) -> Protocol {
+    let options = vec![2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0x98, 0x96, 0x80, 0, 0, 0, 0, 1, 3, 3, 7];
+    Protocol::Tcp { from: Ports::EPHEMERAL, to: Ports::one(to), flags: SYN, options }
+}
+
+/// The same with the hop limit that the lab's customers' packets have on arrival.
+pub fn from_as_far_as_customers(stream: Stream) -> Stream {
+    Stream { frame: Frame { hops: CUSTOMERS_HOPS..=CUSTOMERS_HOPS, ..stream.frame }, ..stream }
 }
 
 /// UDP to a port.

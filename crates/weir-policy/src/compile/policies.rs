@@ -10,7 +10,7 @@ use super::own::Own;
 use super::problem::{CompileError, Log, Warning};
 use super::targets::Ids;
 use crate::limits::{self, Cell, Rate, Unit};
-use crate::model::{Fragments, Policy, RateLimits, Target};
+use crate::model::{Challenge, Fragments, Policy, RateLimits, Target};
 use crate::rules::Reach;
 
 /// Policies by target id; ids that are not in use ask for nothing.
@@ -27,6 +27,7 @@ pub(super) fn compile(policy: &Policy, ids: &Ids, own: &Own, tick_hz: u32, log: 
             prefix: rates.limits("per source network", &target.per_prefix, Cell::Source),
             target: rates.limits("of the target", &target.per_target, Cell::Target),
             fragments: rates.limit("unmatched fragments", &target.unmatched_fragments, Cell::Target, Unit::Packets),
+            retries: rates.limit("challenged SYNs that come again", &target.repeated_syns, Cell::Target, Unit::Packets),
             ..TargetPolicy::NONE
         };
     }
@@ -77,6 +78,8 @@ fn flags(target: &Target) -> u32 {
         (!target.served.is_empty(), flag::PROTOCOLS),
         (target.fragments == Fragments::Track, flag::FRAGMENTS_TRACK),
         (target.fragments == Fragments::Drop, flag::FRAGMENTS_DROP),
+        (target.challenge == Challenge::Always, flag::CHALLENGE),
+        (target.challenge == Challenge::Auto, flag::CHALLENGE_AUTO),
     ]
     .into_iter()
     .filter(|(holds, _)| *holds)

@@ -48,6 +48,18 @@ pub enum Fragments {
     Pass,
 }
 
+/// When SYNs of sources that have proven nothing are challenged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Challenge {
+    /// While an incident asks for it.
+    #[default]
+    Auto,
+    /// At all times.
+    Always,
+    /// Never.
+    Never,
+}
+
 /// Limits of one kind of key; none: not limited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RateLimits {
@@ -84,6 +96,10 @@ pub struct Target {
     pub unmatched_fragments: Rate,
     /// Sets whose entries are this target's own allow and deny list: numbers from [`crate::model::Policy::sets`]. None.
     pub lists: Vec<u32>,
+    /// When SYNs of sources that have proven nothing are challenged. While there is an attack.
+    pub challenge: Challenge,
+    /// Limit of challenged SYNs that pass because they came again. [`Rate::REPEATED_SYNS`].
+    pub repeated_syns: Rate,
     /// Targets of one group share what a source has used of its limits; empty: the target is alone. Empty.
     pub limit_group: String,
 }
@@ -102,6 +118,8 @@ impl Target {
             per_prefix: RateLimits::default(),
             per_target: RateLimits::default(),
             unmatched_fragments: Rate::UNMATCHED_FRAGMENTS,
+            challenge: Challenge::default(),
+            repeated_syns: Rate::REPEATED_SYNS,
             lists: Vec::new(),
             limit_group: String::new(),
         }

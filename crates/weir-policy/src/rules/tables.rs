@@ -14,7 +14,8 @@ pub fn empty() -> Box<RuleTables> {
         enforce: 0,
         needs_layout: 0,
         known: 0,
-        reserved: [0; 4],
+        limit: 0,
+        reserved: [0; 3],
         owner: [0; SLOTS],
     })
 }

@@ -19,6 +19,7 @@ pub(super) struct Cells {
     pub pending: Vec<Pending>,
     pub proven: Vec<FlowLine>,
     pub retries: Vec<Retry>,
+    pub regulars: Vec<FlowLine>,
 }
 
 impl Cells {
@@ -37,6 +38,7 @@ impl Cells {
             pending: repeat_with(Pending::default).take(flows * PENDING_PER_LINE as usize).collect(),
             proven: repeat_with(FlowLine::default).take(proven).collect(),
             retries: repeat_with(Retry::default).take(retries).collect(),
+            regulars: repeat_with(FlowLine::default).take(proven).collect(),
         }
     }
 
@@ -49,13 +51,14 @@ impl Cells {
             set_line(line, words);
         }
         for (cells, words) in self.targets.iter().zip(&state.targets) {
-            let [packets, bytes, syns, fragments, strangers, retries] = *words;
+            let [packets, bytes, syns, fragments, strangers, retries, matched] = *words;
             cells.packets.store(packets);
             cells.bytes.store(bytes);
             cells.syns.store(syns);
             cells.fragments.store(fragments);
             cells.strangers.store(strangers);
             cells.retries.store(retries);
+            cells.matched.store(matched);
         }
         for (slot, words) in self.fragments.iter().zip(&state.fragments) {
             let [decided, shape, last] = *words;
@@ -64,7 +67,8 @@ impl Cells {
             slot.last.store(last);
         }
         let flows = self.flows.iter().zip(&state.flows);
-        for (line, words) in flows.chain(self.proven.iter().zip(&state.proven)) {
+        let proven = self.proven.iter().zip(&state.proven);
+        for (line, words) in flows.chain(proven).chain(self.regulars.iter().zip(&state.regulars)) {
             line.marks.iter().zip(words).for_each(|(cell, word)| cell.store(*word));
         }
         self.pending.iter().zip(&state.pending).for_each(|(cell, word)| cell.store(*word));
@@ -79,7 +83,7 @@ fn line() -> SourceLine {
 }
 
 fn target() -> TargetCells {
-    let [packets, bytes, syns, fragments, strangers, retries] = std::array::from_fn(|_| Cell64::default());
+    let [packets, bytes, syns, fragments, strangers, retries, matched] = std::array::from_fn(|_| Cell64::default());
     TargetCells {
         packets,
         bytes,
@@ -87,6 +91,7 @@ fn target() -> TargetCells {
         fragments,
         strangers,
         retries,
+        matched,
         reserved: std::array::from_fn(|_| Cell64::default()),
     }
 }

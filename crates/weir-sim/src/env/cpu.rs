@@ -109,6 +109,10 @@ impl Env for Cpu<'_> {
         self.env.cells.retries.get(slot as usize)
     }
 
+    fn regular_line(&self, line: u32) -> Option<&FlowLine> {
+        self.env.cells.regulars.get(line as usize)
+    }
+
     fn add32(&self, cell: &Cell32, n: u32) {
         cell.add(n);
     }

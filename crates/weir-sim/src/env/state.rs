@@ -20,7 +20,7 @@ pub struct State {
     /// Source network lines, likewise.
     pub source_prefixes: Vec<[u32; 32]>,
     /// Packets, bytes, SYNs, unmatched fragments, strangers and repeated SYNs of each target.
-    pub targets: Vec<[u64; 6]>,
+    pub targets: Vec<[u64; 7]>,
     /// Decided, shape and latest of each fragment slot.
     pub fragments: Vec<[u64; 3]>,
     /// Marks of each line of flows.
@@ -31,6 +31,8 @@ pub struct State {
     pub proven: Vec<[u32; MARKS]>,
     /// Challenged SYNs.
     pub retries: Vec<u64>,
+    /// Marks of each line of sources that come regularly.
+    pub regulars: Vec<[u32; MARKS]>,
 }
 
 impl State {
@@ -54,6 +56,7 @@ impl State {
         compare(&mut out, &self.pending, &other.pending, |i| format!("pending handshake {i}"));
         compare(&mut out, &self.proven, &other.proven, |i| format!("line {i} of proven sources"));
         compare(&mut out, &self.retries, &other.retries, |i| format!("challenged SYN {i}"));
+        compare(&mut out, &self.regulars, &other.regulars, |i| format!("line {i} of regular sources"));
         out
     }
 
@@ -75,6 +78,7 @@ impl State {
             count(&self.pending, &other.pending),
             count(&self.proven, &other.proven),
             count(&self.retries, &other.retries),
+            count(&self.regulars, &other.regulars),
         ];
         counts.into_iter().max().unwrap_or(0)
     }
@@ -106,9 +110,9 @@ pub fn source_words(line: &SourceLine) -> [u32; 32] {
 }
 
 /// The words of a target's cells.
-pub fn target_words(cells: &TargetCells) -> [u64; 6] {
-    let TargetCells { packets, bytes, syns, fragments, strangers, retries, .. } = cells;
-    [packets, bytes, syns, fragments, strangers, retries].map(Cell64::load)
+pub fn target_words(cells: &TargetCells) -> [u64; 7] {
+    let TargetCells { packets, bytes, syns, fragments, strangers, retries, matched, .. } = cells;
+    [packets, bytes, syns, fragments, strangers, retries, matched].map(Cell64::load)
 }
 
 /// The words of a fragment slot.

@@ -13,6 +13,7 @@ mod link;
 mod lists;
 mod observe;
 mod order;
+mod regulars;
 mod rules;
 mod story;
 mod targets;

@@ -129,7 +129,7 @@ impl Story {
         }
         if let Some(rule) = self.matching {
             add(self.rules.entry(rule).or_default(), frame);
-            assert_eq!(outcome.rule, if reason == Reason::Rule { rule } else { 0 });
+            assert_eq!(outcome.rule, if matches!(reason, Reason::Rule | Reason::RuleLimit) { rule } else { 0 });
         }
         self.check();
     }

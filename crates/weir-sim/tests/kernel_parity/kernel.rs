@@ -148,6 +148,7 @@ impl Kernel for LoadedKernel {
             flows: (0..FLOWS as usize).map(|i| flow_words(&self.cells.flows.get(i))).collect(),
             proven: (0..PROVEN as usize).map(|i| flow_words(&self.cells.proven.get(i))).collect(),
             retries: (0..RETRIES as usize).map(|i| self.cells.retries.get(i).load()).collect(),
+            regulars: (0..PROVEN as usize).map(|i| flow_words(&self.cells.regulars.get(i))).collect(),
             pending: (0..(FLOWS * PENDING_PER_LINE) as usize).map(|i| self.cells.pending.get(i).load()).collect(),
         }
     }
@@ -168,9 +169,11 @@ impl Kernel for LoadedKernel {
             self.cells.source_prefixes.set(i, line(words));
         }
         for (i, words) in state.targets.iter().enumerate() {
-            let [packets, bytes, syns, fragments, strangers, retries] = words.map(Cell64::new);
+            let [packets, bytes, syns, fragments, strangers, retries, matched] = words.map(Cell64::new);
             let reserved = std::array::from_fn(|_| Cell64::default());
-            self.cells.targets.set(i, TargetCells { packets, bytes, syns, fragments, strangers, retries, reserved });
+            self.cells
+                .targets
+                .set(i, TargetCells { packets, bytes, syns, fragments, strangers, retries, matched, reserved });
         }
         for (i, words) in state.fragments.iter().enumerate() {
             let [decided, shape, last] = words.map(Cell64::new);
@@ -184,6 +187,9 @@ impl Kernel for LoadedKernel {
         }
         for (i, word) in state.retries.iter().enumerate() {
             self.cells.retries.set(i, Cell64::new(*word));
+        }
+        for (i, words) in state.regulars.iter().enumerate() {
+            self.cells.regulars.set(i, FlowLine { marks: words.map(Cell32::new) });
         }
         for (i, word) in state.pending.iter().enumerate() {
             self.cells.pending.set(i, Cell64::new(*word));

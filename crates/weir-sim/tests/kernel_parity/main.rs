@@ -21,6 +21,7 @@ mod challenges;
 mod connections;
 mod generated;
 mod kernel;
+mod regulars;
 mod sampling;
 mod sequences;
 
