@@ -26,6 +26,6 @@ mod status;
 pub use counters::{CounterRow, FeatureRow, RuleRow, TargetRow, Verdict};
 pub use entries::{Applied, EntryAction, EntryOrigin, EntryRow, NewEntry};
 pub use explain::{Explanation, LimitRow, ListHit, ListKind, Outcome, SeenRow};
-pub use incidents::{IncidentRow, SignatureRow, SourceShare, SourcesRow};
+pub use incidents::{IncidentRow, SignatureRow, SourceShare, SourcesRow, Span};
 pub use samples::SampleRow;
 pub use status::{ApiError, AttachmentRow, Detached, FindingRow, Hook, NodeMode, PolicyStatus, Status, Totals};

@@ -2,7 +2,9 @@
 
 pub mod answers;
 pub mod handshake;
+pub mod harm;
 pub mod hygiene;
+pub mod mix;
 pub mod rate;
 pub mod shape;
 pub mod strays;

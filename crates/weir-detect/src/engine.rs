@@ -1,16 +1,24 @@
 //! The engine: windows of counters and sampled packets in, events out. Each kind of packets of each target is watched apart.
 
-use std::collections::{BTreeMap, VecDeque};
+mod carpet;
+mod group;
+mod together;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use weir_abi::{FEATURE_SLOTS, Feature};
 
 use crate::baseline::WINDOWS_PER_SECOND;
 use crate::detector::handshake::Handshakes;
+use crate::detector::harm::{Service, Suffering};
 use crate::detector::strays::Strays;
 use crate::reservoir::{MOST, Reservoir};
-use crate::signature::{self, Signature};
+use crate::signature::{self, Signature, Signed};
 use crate::vector::{Vector, Window};
-use crate::watch::{Sampled, Seen, Step, Watch};
+use crate::watch::{Offered, Sampled, Seen, Step, Watch};
+use carpet::Carpet;
+use group::Group;
+use together::Together;
 
 /// What does not change while it runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -67,6 +75,27 @@ pub struct Row {
     pub slots: [u64; FEATURE_SLOTS],
     /// Whether what it sends is seen, so that the facts about connections among the slots mean something.
     pub seen: bool,
+    /// Whether its SYNs may be challenged while it is attacked.
+    pub challenge: bool,
+    /// The network of its addresses, any number for each: an attack may be spread over the targets of one.
+    pub network: Option<u64>,
+    /// What its service suffers, where somebody sees that.
+    pub suffers: Option<Suffering>,
+}
+
+impl Row {
+    /// A target of which nothing but its counters is known.
+    pub const fn new(target: u32, slots: [u64; FEATURE_SLOTS]) -> Self {
+        Self { target, slots, seen: false, challenge: false, network: None, suffers: None }
+    }
+}
+
+/// The rules that a step puts in force.
+fn offer(vector: Vector, step: &Step) -> Option<Offered> {
+    match step {
+        Step::Signed { signature, .. } => Some(Offered { vector, signature: signature.clone(), targets: 1 }),
+        _ => None,
+    }
 }
 
 /// Windows for which a question waits for its answer: ten seconds.
@@ -86,10 +115,66 @@ struct Target {
     asked: (VecDeque<u64>, u64),
     handshakes: Handshakes,
     strays: Strays,
+    service: Service,
     benign: Reservoir,
+    /// The network that it shares with others.
+    network: Option<u64>,
+    /// Whether its SYNs may be challenged.
+    challenge: bool,
 }
 
 impl Target {
+    fn new(settings: &Settings, id: u32) -> Self {
+        Self {
+            before: None,
+            second: Default::default(),
+            asked: Default::default(),
+            handshakes: Handshakes::default(),
+            strays: Strays::default(),
+            service: Service::default(),
+            watches: std::array::from_fn(|_| Watch::new(settings.window_samples)),
+            benign: Reservoir::new(MOST, settings.seed ^ u64::from(id)),
+            network: None,
+            challenge: false,
+        }
+    }
+
+    /// Ends a window.
+    fn window(
+        &mut self,
+        window: Window,
+        about: &About<'_>,
+        offered: &[Offered],
+        settings: &Settings,
+    ) -> Vec<(Vector, Step)> {
+        let second = self.last_second(window);
+        let asked = about.seen.then(|| self.last_asked(&window));
+        let handshakes = if about.seen { self.handshakes.window(&window, about.challenged) } else { None };
+        // Of several targets each has its own.
+        let strays = if about.seen && about.together.is_none() { self.strays.window(&window) } else { None };
+        let harm = about.suffers.map(|told| self.service.window(&told)).unwrap_or_default();
+        let completed = about.seen.then(|| window.feature(Feature::Completed));
+        let mut steps = Vec::new();
+        for (vector, watch) in Vector::ALL.into_iter().zip(&mut self.watches) {
+            let crowd = about.together.map(|together| together.of(vector));
+            let seen = Seen {
+                vector,
+                window: &window,
+                second: &second,
+                asked,
+                handshakes: handshakes.as_ref(),
+                strays: strays.as_ref(),
+                harm: &harm,
+                challenge: about.challenge && vector == Vector::Syn,
+                completed: completed.filter(|_| vector.connects()),
+                offered,
+                crowd: crowd.as_ref(),
+            };
+            steps.extend(watch.window(seen, &mut self.benign, settings).into_iter().map(|step| (vector, step)));
+        }
+        steps
+    }
+
     /// Questions that it asked within the ten seconds that end with a window.
     fn last_asked(&mut self, window: &Window) -> u64 {
         let now = window.feature(Feature::Asked);
@@ -106,6 +191,16 @@ impl Target {
             *sum -= old;
         }
         *sum
+    }
+
+    fn is_challenged(&self) -> bool {
+        self.watches.iter().any(Watch::challenged)
+    }
+
+    /// Challenges whose answers may be in a window: as many as SYNs, those of the second before it as well.
+    fn challenges(&self, window: &Window) -> u64 {
+        let before = self.second.1.packets(Vector::Syn) / u64::from(WINDOWS_PER_SECOND);
+        window.packets(Vector::Syn).max(before).saturating_mul(5) / 4
     }
 
     /// What came within the second that ends with a window.
@@ -135,13 +230,57 @@ impl Target {
 pub struct Engine {
     settings: Settings,
     targets: BTreeMap<u32, Target>,
+    /// Targets that are watched together.
+    groups: BTreeMap<Place, Group>,
+    /// Incidents of several targets.
+    carpets: Vec<Carpet>,
     incidents: u64,
+    changed: bool,
+}
+
+/// Whose packets a watch is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    /// A target's.
+    Target(u32),
+    /// Those of all targets of a network.
+    Network(u64),
+    /// Those of all targets.
+    Node,
+}
+
+/// What a watch says.
+struct Said {
+    place: Place,
+    vector: Vector,
+    step: Step,
+}
+
+/// What is known of a window beside its packets.
+struct About<'a> {
+    /// What the target sends is seen.
+    seen: bool,
+    /// Its SYNs may be challenged.
+    challenge: bool,
+    /// They are.
+    challenged: bool,
+    /// What the service suffers.
+    suffers: Option<Suffering>,
+    /// It is a window of several targets.
+    together: Option<&'a Together>,
 }
 
 impl Engine {
     /// An engine that knows nothing yet.
     pub fn new(settings: Settings) -> Self {
-        Self { settings, targets: BTreeMap::new(), incidents: 0 }
+        Self {
+            settings,
+            targets: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            carpets: Vec::new(),
+            incidents: 0,
+            changed: false,
+        }
     }
 
     /// From now on a rate can be called unusual after so many windows of calm: someone vouches for what was learned.
@@ -151,17 +290,58 @@ impl Engine {
 
     /// Takes a packet of a target, if it is wanted: `look` is called only then.
     pub fn sample(&mut self, target: u32, vector: Vector, look: impl FnOnce() -> Sampled) {
-        let watch = self.target(target).watches.get_mut(vector as usize);
-        match watch {
-            Some(watch) if watch.wants() => watch.sample(look()),
-            Some(watch) => watch.pass(),
-            None => {}
+        let state = self.target(target);
+        let network = state.network.map(Place::Network);
+        let Some(watch) = state.watches.get_mut(vector as usize) else { return };
+        let mut look = Some(look);
+        let mut taken = None;
+        if watch.wants() {
+            taken = look.take().map(|look| look());
+            taken.into_iter().for_each(|sampled| watch.sample(sampled));
+        } else {
+            watch.pass();
+        }
+        if self.groups.is_empty() {
+            return;
+        }
+        for place in network.into_iter().chain([Place::Node]) {
+            let Some(even) = self.groups.get_mut(&place).and_then(|group| group.sampled(vector)) else { continue };
+            if !even.wants() {
+                even.pass();
+                continue;
+            }
+            taken = taken.or_else(|| look.take().map(|look| look()));
+            taken.into_iter().for_each(|sampled| even.add((target, sampled)));
         }
     }
 
     /// A number that now stands for another target: nothing of the old one is known of it.
     pub fn forget(&mut self, target: u32) {
         self.targets.remove(&target);
+        self.groups.values_mut().for_each(|group| group.forget(target));
+        self.carpets.iter_mut().for_each(|carpet| carpet.forget(target));
+    }
+
+    fn watch(&self, place: Place, vector: Vector) -> Option<&Watch> {
+        let state = match place {
+            Place::Target(target) => self.targets.get(&target)?,
+            _ => &self.groups.get(&place)?.all,
+        };
+        state.watches.get(vector as usize)
+    }
+
+    fn watch_mut(&mut self, place: Place, vector: Vector) -> Option<&mut Watch> {
+        let state = match place {
+            Place::Target(target) => self.targets.get_mut(&target)?,
+            _ => &mut self.groups.get_mut(&place)?.all,
+        };
+        state.watches.get_mut(vector as usize)
+    }
+
+    /// Targets where what several are attacked by is felt.
+    fn felt(&self, place: Place, vector: Vector) -> Vec<u32> {
+        let scopes = self.groups.get(&place).into_iter().flat_map(Group::scopes);
+        scopes.filter(|(of, ..)| *of == vector).flat_map(|(_, scope, _)| scope.felt().iter().copied()).collect()
     }
 
     /// Ends a window.
@@ -172,46 +352,64 @@ impl Engine {
     /// Ends so many windows at once, since nobody looked in between: each is taken to have had its share.
     pub fn windows(&mut self, number: u64, lasted: u64, rows: &[Row]) -> Vec<Event> {
         let settings = self.settings;
-        let mut events = Vec::new();
+        let challenged = self.challenged().collect::<BTreeSet<_>>();
+        let mut offered = self.offers();
+        let mut said = Vec::new();
+        let mut came = Vec::new();
         for row in rows {
-            let mut incidents = self.incidents;
             let state = self.target(row.target);
             // Counters that were there before the engine began are nobody's window.
             let window = state.before.map_or_else(Window::default, |before| Window::since(&row.slots, &before));
             let window = window.of_many(lasted);
             state.before = Some(row.slots);
-            let second = state.last_second(window);
-            let asked = row.seen.then(|| state.last_asked(&window));
-            let handshakes = if row.seen { state.handshakes.window(&window) } else { None };
-            let strays = if row.seen { state.strays.window(&window) } else { None };
-            for (vector, watch) in Vector::ALL.into_iter().zip(&mut state.watches) {
-                let seen = Seen {
-                    vector,
-                    window: &window,
-                    second: &second,
-                    asked,
-                    handshakes: handshakes.as_ref(),
-                    strays: strays.as_ref(),
-                };
-                for step in watch.window(seen, &mut state.benign, &settings) {
-                    if watch.named() == 0 {
-                        incidents += 1;
-                        watch.name(incidents);
-                    }
-                    events.push(Event { incident: watch.named(), target: row.target, vector, window: number, step });
-                }
+            (state.network, state.challenge) = (row.network, row.challenge);
+            let about = About {
+                seen: row.seen,
+                challenge: row.challenge,
+                challenged: challenged.contains(&row.target),
+                suffers: row.suffers,
+                together: None,
+            };
+            let window = if about.challenged { window.without_answers(state.challenges(&window)) } else { window };
+            for (vector, step) in state.window(window, &about, &offered, &settings) {
+                offered.extend(offer(vector, &step));
+                said.push(Said { place: Place::Target(row.target), vector, step });
             }
-            self.incidents = incidents;
+            came.push((row.target, row.seen, window));
         }
+        if came.len() >= group::TARGETS {
+            self.together(&came, &offered, &mut said);
+        }
+        self.changed |= said.iter().any(|one| one.step.changes_tables());
+        let events = self.tell(number, said);
         self.stay_small();
         events
     }
 
+    /// Whether what is to be in force has changed since this was asked last.
+    pub fn changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Rules that are in force somewhere, by how many targets.
+    fn offers(&self) -> Vec<Offered> {
+        let mut offers: Vec<Offered> = Vec::new();
+        for (_, vector, signature) in self.signatures() {
+            match offers.iter_mut().find(|offer| offer.vector == vector && offer.signature.rules == signature.rules) {
+                Some(same) => same.targets += 1,
+                None => offers.push(Offered { vector, signature: signature.clone(), targets: 1 }),
+            }
+        }
+        offers
+    }
+
     fn stay_small(&mut self) {
         let size = |target: &Target| target.benign.packets().len();
-        let mut all: usize = self.targets.values().map(size).sum();
+        let groups = self.groups.values().map(|group| &group.all);
+        let mut all: usize = self.targets.values().chain(groups).map(size).sum();
         while all > BENIGN {
-            let Some(largest) = self.targets.values_mut().max_by_key(|target| size(target)) else { return };
+            let groups = self.groups.values_mut().map(|group| &mut group.all);
+            let Some(largest) = self.targets.values_mut().chain(groups).max_by_key(|one| size(one)) else { return };
             let before = size(largest);
             largest.benign.halve(LEAST);
             if size(largest) == before {
@@ -223,10 +421,25 @@ impl Engine {
 
     /// What is matched now, by target: the signatures of incidents that are not over.
     pub fn signatures(&self) -> impl Iterator<Item = (u32, Vector, &Signature)> {
-        self.targets.iter().flat_map(|(id, state)| {
+        let own = self.targets.iter().flat_map(|(id, state)| {
             let watches = Vector::ALL.into_iter().zip(&state.watches);
             watches.filter_map(|(vector, watch)| Some((*id, vector, watch.signature()?)))
-        })
+        });
+        let scopes = self.groups.values().flat_map(Group::scopes);
+        let shared = scopes.filter_map(|(vector, scope, watch)| Some((vector, scope, watch.signature()?)));
+        own.chain(shared.flat_map(|(vector, scope, signature)| scope.ruled().map(move |id| (id, vector, signature))))
+    }
+
+    /// The rules of incidents that are not over, by target, and whether each drops; one that does not counts.
+    pub fn rules(&self) -> impl Iterator<Item = (u32, &Signed, bool)> {
+        let own = self.targets.iter().flat_map(|(id, state)| {
+            let rules = state.watches.iter().flat_map(Watch::rules);
+            rules.map(|(rule, drops)| (*id, rule, drops))
+        });
+        let shared = self.groups.values().flat_map(Group::scopes).flat_map(|(_, scope, watch)| {
+            watch.rules().flat_map(|(rule, drops)| scope.ruled().map(move |id| (id, rule, drops)))
+        });
+        own.chain(shared)
     }
 
     /// What targets' strays are held to, packets per second.
@@ -235,16 +448,16 @@ impl Engine {
         self.targets.iter().filter_map(move |(id, state)| Some((*id, least(state)?)))
     }
 
+    /// Targets whose SYNs are to be challenged, each once.
+    pub fn challenged(&self) -> impl Iterator<Item = u32> {
+        let shared = self.groups.values().flat_map(Group::scopes).filter(|(.., watch)| watch.challenged());
+        let shared = shared.flat_map(|(_, scope, _)| scope.felt().iter().copied()).collect::<BTreeSet<_>>();
+        let is = move |id: &u32, state: &Target| state.is_challenged() || state.challenge && shared.contains(id);
+        self.targets.iter().filter(move |(id, state)| is(id, state)).map(|(id, _)| *id)
+    }
+
     fn target(&mut self, id: u32) -> &mut Target {
         let settings = self.settings;
-        self.targets.entry(id).or_insert_with(|| Target {
-            before: None,
-            second: Default::default(),
-            asked: Default::default(),
-            handshakes: Handshakes::default(),
-            strays: Strays::default(),
-            watches: std::array::from_fn(|_| Watch::new(settings.window_samples)),
-            benign: Reservoir::new(MOST, settings.seed ^ u64::from(id)),
-        })
+        self.targets.entry(id).or_insert_with(|| Target::new(&settings, id))
     }
 }

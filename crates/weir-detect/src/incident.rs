@@ -6,7 +6,8 @@
 //!                                                                 ▲                                  │
 //!                                                                 └──────── above it again ──────────┘
 //! ```
-//! Times are windows of 100 ms; nothing here knows a clock.
+//! After half a minute of quiet the answer is taken back in steps ([`Release`]); whoever comes back meanwhile meets all of it again in his
+//! first window. Times are windows of 100 ms; nothing here knows a clock.
 
 use crate::baseline::WINDOWS_PER_SECOND;
 use crate::detector::Family;
@@ -21,6 +22,57 @@ const QUIET: f64 = 0.1;
 const HOLD: u64 = 30 * WINDOWS_PER_SECOND as u64;
 /// The longest that quiet is waited for.
 const LONGEST: u64 = 30 * 60 * WINDOWS_PER_SECOND as u64;
+
+/// Windows of each step of a release.
+const STEP: u64 = 5 * WINDOWS_PER_SECOND as u64;
+/// Windows of a release.
+pub const RELEASE: u64 = 3 * STEP;
+
+/// How much of the answer is taken back. Rules are exact and have no half measures, so that they go from dropping to counting, those that
+/// matched least first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Release {
+    /// Nothing.
+    #[default]
+    None,
+    /// The challenge ends, half of the rules only count, limits are twice as wide.
+    Part,
+    /// All rules only count, limits are four times as wide.
+    Most,
+    /// No limit is in force; rules go on counting until it is over.
+    All,
+}
+
+impl Release {
+    /// The word in logs.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Release::None => "none",
+            Release::Part => "part",
+            Release::Most => "most",
+            Release::All => "all",
+        }
+    }
+
+    /// How many of so many rules go on dropping.
+    pub const fn dropping(self, rules: usize) -> usize {
+        match self {
+            Release::None => rules,
+            Release::Part => rules.div_ceil(2),
+            Release::Most | Release::All => 0,
+        }
+    }
+
+    /// What becomes of a limit.
+    pub const fn widened(self, limit: u64) -> Option<u64> {
+        match self {
+            Release::None => Some(limit),
+            Release::Part => Some(limit.saturating_mul(2)),
+            Release::Most => Some(limit.saturating_mul(4)),
+            Release::All => None,
+        }
+    }
+}
 
 /// Where an incident stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -78,24 +130,49 @@ pub struct Life {
     windows: u64,
     quiet: u64,
     relapses: u32,
+    acted: bool,
 }
 
 impl Life {
     /// It begins with a window of so many packets of the vector above the usual.
     pub fn new(above: f64) -> Self {
-        Self { state: State::Detecting, onset: above, windows: 0, quiet: 0, relapses: 0 }
+        Self { state: State::Detecting, onset: above, windows: 0, quiet: 0, relapses: 0, acted: false }
     }
 
     /// The answer is in force.
     pub fn answered(&mut self) {
+        self.acted = true;
         if self.state == State::Detecting {
             self.state = State::Mitigating;
         }
     }
 
-    /// How many windows of quiet end it.
+    /// After how many windows of quiet the release begins.
     pub fn hold(&self) -> u64 {
-        HOLD.saturating_mul(1 << self.relapses.min(16)).min(LONGEST)
+        HOLD.saturating_mul(1 << self.relapses.min(16)).min(LONGEST - RELEASE)
+    }
+
+    /// How much of the answer is taken back.
+    pub fn release(&self) -> Release {
+        if self.state != State::Watching {
+            return Release::None;
+        }
+        match self.quiet.checked_sub(self.hold()).map(|over| over / STEP) {
+            None => Release::None,
+            Some(0) => Release::Part,
+            Some(1) => Release::Most,
+            Some(_) => Release::All,
+        }
+    }
+
+    /// Windows of quiet that end it.
+    fn end(&self) -> u64 {
+        self.hold() + if self.acted { RELEASE } else { 0 }
+    }
+
+    /// Windows since its first.
+    pub fn age(&self) -> u64 {
+        self.windows
     }
 
     /// How often it came back.
@@ -122,7 +199,7 @@ impl Life {
                 self.relapses += 1;
                 State::Mitigating
             }
-            State::Watching if self.quiet >= self.hold() => State::Ended,
+            State::Watching if self.quiet >= self.end() => State::Ended,
             State::Mitigating if self.quiet >= u64::from(WINDOWS_PER_SECOND) => State::Watching,
             // It ended before anything could be done.
             State::Detecting if self.quiet >= u64::from(WINDOWS_PER_SECOND) => State::Watching,
@@ -164,14 +241,49 @@ mod tests {
     }
 
     #[test]
-    fn it_is_over_after_half_a_minute_of_quiet() {
+    fn after_half_a_minute_of_quiet_it_is_released_in_steps() {
         let mut life = Life::new(1000.0);
         life.answered();
         (0..50).for_each(|_| assert!(!life.window(1000.0)));
         let until =
             |life: &mut Life, state: State| (1..10_000).find(|_| life.window(0.0) && life.state == state).unwrap();
         assert_eq!(until(&mut life, State::Watching), 10);
-        assert_eq!(until(&mut life, State::Ended), 290);
+        let mut steps = vec![life.release()];
+        let ended = (1..1000).find(|_| {
+            let over = life.window(0.0);
+            steps.push(life.release());
+            over
+        });
+        assert_eq!((ended, life.state), (Some(290 + 150), State::Ended));
+        let lasts = |release| steps.iter().filter(|step| **step == release).count();
+        assert_eq!([Release::Part, Release::Most, Release::All].map(lasts), [50, 50, 50]);
+        assert!(steps.is_sorted_by(|a, b| a <= b || *b == Release::None), "{steps:?}");
+    }
+
+    #[test]
+    fn who_comes_back_during_the_release_meets_all_of_it_in_his_first_window() {
+        let mut life = Life::new(1000.0);
+        life.answered();
+        (0..300 + 120).for_each(|_| assert!(!life.window(0.0) || life.state == State::Watching));
+        assert_eq!((life.state, life.release()), (State::Watching, Release::All));
+        assert!(life.window(500.0));
+        assert_eq!((life.state, life.release(), life.relapses()), (State::Mitigating, Release::None, 1));
+        assert_eq!(life.hold(), 2 * HOLD, "and it stays longer");
+    }
+
+    #[test]
+    fn rules_stop_dropping_from_the_last_and_limits_widen() {
+        assert_eq!([Release::None, Release::Part, Release::Most, Release::All].map(|r| r.dropping(3)), [3, 2, 0, 0]);
+        let wide = [Release::None, Release::Part, Release::Most, Release::All].map(|r| r.widened(200));
+        assert_eq!(wide, [Some(200), Some(400), Some(800), None]);
+    }
+
+    #[test]
+    fn what_was_never_answered_has_nothing_to_release() {
+        let mut life = Life::new(1000.0);
+        (0..5).for_each(|_| assert!(!life.window(1000.0)));
+        let ended = (1..1000).find(|_| life.window(0.0) && life.state == State::Ended);
+        assert_eq!(ended, Some(300));
     }
 
     #[test]
@@ -183,7 +295,7 @@ mod tests {
             (0..100).for_each(|_| assert!(life.window(0.0) || life.state != State::Ended));
             assert_eq!((life.state, life.relapses()), (State::Watching, pulse - 1));
         }
-        assert_eq!(life.hold(), LONGEST);
+        assert_eq!(life.hold() + RELEASE, LONGEST);
         assert!(life.window(1000.0) && life.state == State::Mitigating, "in the first window of a pulse");
     }
 }

@@ -2,62 +2,100 @@
 //! targets that came to the same rule share it: rules are few.
 
 use weir_policy::limits::{self, Cell, Rate, Unit};
-use weir_policy::overlay::{FIRST, TargetRule, TargetStrays};
+use weir_policy::overlay::{Asked, FIRST, TargetRule, TargetStrays};
 use weir_policy::rules::Mode;
 
 use crate::engine::Engine;
-use crate::signature::Use;
 
-/// The rules of incidents, as they were laid last.
+/// What incidents ask for, as it was laid last.
 #[derive(Clone, Debug, Default)]
 pub struct Layer {
-    laid: Vec<TargetRule>,
+    laid: Asked,
     named: u32,
 }
 
 impl Layer {
-    /// The rules that are to be in force now. Rules that may only limit count what they match: no limit by rule exists.
-    pub fn rules(&mut self, engine: &Engine) -> &[TargetRule] {
+    /// What is to be in force now, with a kernel that counts so many ticks per second.
+    pub fn lay(&mut self, engine: &Engine, tick_hz: u32) -> &Asked {
+        let rules = self.rules(engine);
+        self.laid = Asked { rules, strays: strays(engine, tick_hz), challenged: engine.challenged().collect() };
+        &self.laid
+    }
+
+    /// Rules that may only limit count what they match: no limit by rule exists.
+    fn rules(&mut self, engine: &Engine) -> Vec<TargetRule> {
         let mut wanted: Vec<TargetRule> = Vec::new();
-        for (target, _, signature) in engine.signatures() {
-            for signed in &signature.rules {
-                let mode = match signed.may {
-                    Use::Drop => Mode::Enforce,
-                    Use::Limit => Mode::Shadow,
-                };
-                let same = |rule: &TargetRule| rule.mode == mode && rule.matches == signed.matches;
-                if let Some(shared) = wanted.iter_mut().find(|rule| same(rule)) {
-                    if !shared.targets.contains(&target) {
-                        shared.targets.push(target);
-                    }
-                    continue;
+        for (target, signed, drops) in engine.rules() {
+            let mode = if drops { Mode::Enforce } else { Mode::Shadow };
+            let same = |rule: &TargetRule| rule.mode == mode && rule.matches == signed.matches;
+            if let Some(shared) = wanted.iter_mut().find(|rule| same(rule)) {
+                if !shared.targets.contains(&target) {
+                    shared.targets.push(target);
                 }
-                let id = match self.laid.iter().find(|rule| same(rule)) {
-                    Some(laid) => laid.id,
-                    None => {
-                        self.named = self.named.wrapping_add(1) & (FIRST - 1);
-                        FIRST | self.named
-                    }
-                };
-                wanted.push(TargetRule { id, matches: signed.matches.clone(), mode, targets: vec![target] });
+                continue;
+            }
+            wanted.push(TargetRule { id: 0, matches: signed.matches.clone(), mode, targets: vec![target] });
+        }
+        self.number(&mut wanted);
+        wanted
+    }
+
+    /// A rule keeps its number, and with it what it counted, also when it goes from counting to dropping and back.
+    fn number(&mut self, wanted: &mut [TargetRule]) {
+        let mut free = self.laid.rules.iter().collect::<Vec<_>>();
+        for exact in [true, false] {
+            for rule in wanted.iter_mut().filter(|rule| rule.id == 0) {
+                let same = |laid: &&TargetRule| laid.matches == rule.matches && (laid.mode == rule.mode || !exact);
+                if let Some(at) = free.iter().position(same) {
+                    rule.id = free.swap_remove(at).id;
+                }
             }
         }
-        self.laid = wanted;
-        &self.laid
+        for rule in wanted.iter_mut().filter(|rule| rule.id == 0) {
+            self.named = self.named.wrapping_add(1) & (FIRST - 1);
+            rule.id = FIRST | self.named;
+        }
     }
 
-    /// What targets are to take of packets of no known connection.
-    pub fn strays(engine: &Engine, tick_hz: u32) -> Vec<TargetStrays> {
-        let limit = |per_second| {
-            let rate = Rate::per_second(per_second, per_second);
-            // A rate of this size and a burst of a second can always be counted.
-            limits::compile(&rate, Cell::Target, Unit::Packets, tick_hz).ok().map(|compiled| compiled.limit)
+    /// What was laid last.
+    pub fn laid(&self) -> &Asked {
+        &self.laid
+    }
+}
+
+/// What targets are to take of packets of no known connection.
+fn strays(engine: &Engine, tick_hz: u32) -> Vec<TargetStrays> {
+    let limit = |per_second| {
+        let rate = Rate::per_second(per_second, per_second);
+        // A rate of this size and a burst of a second can always be counted.
+        limits::compile(&rate, Cell::Target, Unit::Packets, tick_hz).ok().map(|compiled| compiled.limit)
+    };
+    engine.held().filter_map(|(target, strays)| Some(TargetStrays { target, limit: limit(strays)? })).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    //! Numbers stay with their rules.
+    use super::*;
+
+    #[test]
+    fn a_rule_that_stops_dropping_keeps_its_number() {
+        let rule = |mode, text: &str, target| TargetRule {
+            id: 0,
+            matches: text.parse().unwrap(),
+            mode,
+            targets: vec![target],
         };
-        engine.held().filter_map(|(target, strays)| Some(TargetStrays { target, limit: limit(strays)? })).collect()
-    }
-
-    /// Those that were laid last.
-    pub fn laid(&self) -> &[TargetRule] {
-        &self.laid
+        let mut layer = Layer::default();
+        let mut first = vec![rule(Mode::Shadow, "tcp and ttl 7", 1), rule(Mode::Enforce, "udp and sport 53", 1)];
+        layer.number(&mut first);
+        let ids = [first[0].id, first[1].id];
+        assert_eq!(ids, [FIRST | 1, FIRST | 2]);
+        layer.laid.rules = first;
+        // The first one drops now, and counts at another target.
+        let mut second = vec![rule(Mode::Shadow, "tcp and ttl 7", 2), rule(Mode::Enforce, "tcp and ttl 7", 1)];
+        second.push(rule(Mode::Shadow, "udp and sport 53", 1));
+        layer.number(&mut second);
+        assert_eq!(second.iter().map(|rule| rule.id).collect::<Vec<_>>(), [ids[0], FIRST | 3, ids[1]]);
     }
 }

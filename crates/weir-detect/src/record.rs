@@ -1,11 +1,12 @@
 //! What is told of an incident: the events of its life, summed up.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::engine::Event;
 use crate::fusion::Verdict;
 use crate::incident::State;
-use crate::signature::Signature;
+use crate::signature::{Signature, Use};
 use crate::sources::Sources;
 use crate::vector::Vector;
 use crate::watch::{Label, Step};
@@ -15,8 +16,10 @@ use crate::watch::{Label, Step};
 pub struct Incident {
     /// Its number.
     pub id: u64,
-    /// The target.
+    /// The target; of several the first.
     pub target: u32,
+    /// All targets, where it is an attack on several at once.
+    pub targets: Vec<u32>,
     /// The kind of packets.
     pub vector: Vector,
     /// Attack or surge.
@@ -43,6 +46,8 @@ pub struct Incident {
     pub signature: Signature,
     /// Packets per second that packets of no known connection were held to.
     pub strays: Option<u64>,
+    /// The window at whose end SYNs began to be challenged, and that at whose end they were not any more.
+    pub challenged: Option<(u64, Option<u64>)>,
     /// Who sends.
     pub sources: Sources,
     /// How often it came back.
@@ -51,12 +56,13 @@ pub struct Incident {
 
 impl Incident {
     /// What operators call it: the protocol of a reflection, where its port tells.
-    pub fn name(&self) -> &'static str {
+    pub fn name(&self) -> Cow<'static, str> {
         let port = self.signature.rules.iter().find_map(|rule| rule.source_port());
-        match (self.vector, port.and_then(reflection)) {
+        let name = match (self.vector, port.and_then(reflection)) {
             (Vector::UdpReflection, Some(name)) => name,
             _ => self.vector.flood(),
-        }
+        };
+        if self.targets.is_empty() { name.into() } else { format!("carpet bombing ({name})").into() }
     }
 }
 
@@ -97,6 +103,53 @@ fn said(verdict: &Verdict) -> Vec<String> {
     alarms.map(|score| format!("{}: {}", score.detector, score.evidence)).collect()
 }
 
+impl Incident {
+    /// Something is in force.
+    fn acts(&mut self, window: u64) {
+        self.mitigated.get_or_insert(window);
+        self.state = State::Mitigating;
+    }
+
+    fn challenged(&mut self, on: bool, window: u64) {
+        if !on {
+            self.challenged.iter_mut().for_each(|(_, until)| *until = Some(window));
+            return;
+        }
+        self.acts(window);
+        match &mut self.challenged {
+            Some((_, until)) => *until = None,
+            None => {
+                self.evidence.push(CHALLENGED.to_owned());
+                self.challenged = Some((window, None));
+            }
+        }
+    }
+
+    fn spread(&mut self, targets: Vec<u32>) {
+        self.evidence.retain(|line| !line.starts_with(SPREAD));
+        self.evidence.push(format!("{SPREAD}{} targets are attacked at once", targets.len()));
+        self.target = targets.first().copied().unwrap_or(self.target);
+        self.targets = targets;
+    }
+
+    fn ends(&mut self, window: u64) {
+        self.ended = self.ended.or(Some(window));
+        self.challenged.iter_mut().for_each(|(_, until)| *until = until.or(Some(window)));
+    }
+}
+
+/// Rules of an incident that are told.
+const RULES: usize = 8;
+/// How the line of evidence begins that says how many targets are attacked.
+const SPREAD: &str = "carpet: ";
+
+/// The same of one that names a rule which was withdrawn.
+const WITHDRAWN: &str = "withdrawn: ";
+
+/// Why SYNs are challenged, in words.
+const CHALLENGED: &str =
+    "challenge: no rule tells the attack's SYNs from customers' yet, so that a source has to answer first";
+
 /// Incidents by their numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Incidents(BTreeMap<u64, Incident>);
@@ -114,6 +167,7 @@ impl Incidents {
                     Incident {
                         id,
                         target,
+                        targets: Vec::new(),
                         vector,
                         label,
                         state: State::Detecting,
@@ -127,16 +181,22 @@ impl Incidents {
                         evidence,
                         signature: Signature::default(),
                         strays: None,
+                        challenged: None,
                         sources: Sources::default(),
                         relapses: 0,
                     },
                 );
             }
-            Step::Signed { signature, sources } => {
+            Step::Signed { signature, sources, trial } => {
                 let Some(incident) = self.0.get_mut(&id) else { return };
-                incident.mitigated.get_or_insert(window);
-                incident.state = State::Mitigating;
-                incident.signature = signature;
+                if signature.rules.iter().filter(|rule| rule.may == Use::Drop).count() > trial {
+                    incident.acts(window);
+                }
+                incident.signature = match incident.targets.is_empty() {
+                    true => signature,
+                    // Each of several targets has its own.
+                    false => std::mem::take(&mut incident.signature).and(signature, RULES),
+                };
                 if sources.estimate > 0 {
                     incident.sources = sources;
                 }
@@ -144,15 +204,41 @@ impl Incidents {
             Step::Corroborated { verdict } => {
                 let Some(incident) = self.0.get_mut(&id) else { return };
                 incident.confidence = verdict.confidence;
-                incident.evidence = said(&verdict);
+                // What was done stays told.
+                let done = |line: &String| [SPREAD, CHALLENGED, WITHDRAWN].iter().any(|word| line.starts_with(word));
+                incident.evidence.retain(done);
+                incident.evidence.splice(..0, said(&verdict));
             }
             Step::Held { strays } => {
                 let Some(incident) = self.0.get_mut(&id) else { return };
-                incident.mitigated.get_or_insert(window);
-                incident.state = State::Mitigating;
-                incident.strays = Some(strays);
+                incident.acts(window);
+                incident.strays = Some(incident.strays.map_or(strays, |before| before.max(strays)));
             }
-            Step::Unsigned { .. } => {}
+            Step::Armed => {
+                let Some(incident) = self.0.get_mut(&id) else { return };
+                incident.acts(window);
+            }
+            Step::Withdrawn { rules, why } => {
+                let Some(incident) = self.0.get_mut(&id) else { return };
+                incident.signature.rules.retain(|rule| !rules.contains(&rule.matches));
+                incident.evidence.extend(rules.iter().map(|rule| format!("{WITHDRAWN}{rule}: {why}")));
+            }
+            Step::Challenged { on } => {
+                let Some(incident) = self.0.get_mut(&id) else { return };
+                incident.challenged(on, window);
+            }
+            Step::Spread { targets } => {
+                let Some(incident) = self.0.get_mut(&id) else { return };
+                incident.spread(targets);
+            }
+            Step::Joined { into } => {
+                let Some(part) = self.0.remove(&id) else { return };
+                let Some(whole) = self.0.get_mut(&into) else { return };
+                whole.started = whole.started.min(part.started);
+                whole.signature = std::mem::take(&mut whole.signature).and(part.signature, RULES);
+                whole.mitigated = whole.mitigated.or(part.mitigated);
+            }
+            Step::Unsigned { .. } | Step::Released(_) => {}
             Step::Now(state) => {
                 let Some(incident) = self.0.get_mut(&id) else { return };
                 if incident.state == State::Watching && state == State::Mitigating {
@@ -160,7 +246,7 @@ impl Incidents {
                 }
                 incident.state = state;
                 if state == State::Ended {
-                    incident.ended = Some(window);
+                    incident.ends(window);
                 }
             }
         }
@@ -168,10 +254,18 @@ impl Incidents {
 
     /// A target is gone, and with it what went on about it.
     pub fn gone(&mut self, target: u32, window: u64) {
-        let open = |incident: &&mut Incident| incident.target == target && incident.state != State::Ended;
+        let open = |incident: &&mut Incident| incident.state != State::Ended;
         for incident in self.0.values_mut().filter(open) {
+            incident.targets.retain(|other| *other != target);
+            if incident.target != target {
+                continue;
+            }
+            if let Some(other) = incident.targets.first() {
+                incident.target = *other;
+                continue;
+            }
             incident.state = State::Ended;
-            incident.ended = Some(window);
+            incident.ends(window);
         }
     }
 

@@ -112,6 +112,11 @@ pub struct Signature {
 }
 
 impl Signed {
+    /// Whether it matches nothing but what no customer's system sends.
+    pub fn is_improper(&self) -> bool {
+        prior::is_improper(self.matches.terms.iter().fold(0, |all, term| all | prior::told(term))) && self.benign == 0
+    }
+
     /// The one source port that it matches, if it names one.
     pub fn source_port(&self) -> Option<u16> {
         self.matches.terms.iter().find_map(|term| match term {
@@ -138,6 +143,22 @@ impl Signature {
         self.coverage = other.coverage;
         self.collateral = self.rules.iter().map(|rule| rule.collateral).sum::<f64>().min(1.0);
         self
+    }
+
+    /// The same without some rules; accepted if the others cover so much of an attack's packets.
+    #[must_use]
+    pub fn without(mut self, refused: impl Fn(&Signed) -> bool, attack: &[MatchVector], accept: f64) -> Self {
+        self.rules.retain(|rule| !refused(rule));
+        let matched = attack.iter().filter(|packet| self.rules.iter().any(|rule| rule.matches.holds(packet))).count();
+        self.coverage = matched as f64 / attack.len().max(1) as f64;
+        self.accepted = !self.rules.is_empty() && self.coverage >= accept;
+        self
+    }
+
+    /// Whether it is not known to match more than such a share of benign packets.
+    pub fn fits(&self, benign: &[MatchVector], below: f64) -> bool {
+        let hits = benign.iter().filter(|packet| self.drops(packet)).count();
+        hits as f64 <= below * benign.len() as f64
     }
 
     /// Share of benign packets that the rules which may drop match together at most, by the bound.

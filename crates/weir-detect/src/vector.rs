@@ -1,7 +1,7 @@
 //! Attack vectors: the kinds of packets that are watched apart, because a flood of one kind is nothing in the sum of all.
 
 use weir_abi::FEATURE_SLOTS;
-use weir_abi::counters::{FACTS, Feature, kind};
+use weir_abi::counters::{FACTS, Feature, fact, feature_slot, kind};
 
 /// A kind of packets of a target. Every packet is of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,6 +58,11 @@ impl Vector {
             kind::ICMP => Vector::Icmp,
             _ => Vector::Other,
         }
+    }
+
+    /// Whether packets of it are a part of a client's handshake.
+    pub const fn connects(self) -> bool {
+        matches!(self, Vector::Syn | Vector::Tcp)
     }
 
     /// What operators call a flood of it.
@@ -130,10 +135,38 @@ impl Window {
         self.slots.iter_mut().zip(&other.slots).for_each(|(sum, n)| *sum = sum.saturating_sub(*n));
     }
 
+    /// The same without so many RSTs, which are in no connection: a challenge brings one from whoever sent its SYN, and one from the owner
+    /// of a forged address.
+    #[must_use]
+    pub fn without_answers(mut self, challenges: u64) -> Self {
+        let mut left = challenges;
+        let mut take = |slot: &mut u64| {
+            let taken = (*slot).min(left);
+            *slot -= taken;
+            left -= taken;
+        };
+        let rst =
+            usize::from(feature_slot(kind::RST, false, false))..usize::from(feature_slot(kind::FIN, false, false));
+        self.slots.iter_mut().take(rst.end).skip(rst.start).for_each(&mut take);
+        let answers = challenges - left;
+        let unknown = self.slots.get_mut(usize::from(fact::UNKNOWN));
+        unknown.into_iter().for_each(|slot| *slot = slot.saturating_sub(answers));
+        self
+    }
+
     /// Packets of a vector.
     pub fn packets(&self, vector: Vector) -> u64 {
         let slots = self.slots.iter().enumerate().take(FACTS.into());
         slots.filter(|(slot, _)| Vector::of_slot(*slot as u8) == vector).map(|(_, n)| n).sum()
+    }
+
+    /// Packets of each vector.
+    pub fn by_vector(&self) -> [u64; Vector::ALL.len()] {
+        let mut counts = [0; Vector::ALL.len()];
+        for (slot, n) in (0..FACTS).zip(&self.slots) {
+            counts[Vector::of_slot(slot) as usize] += n;
+        }
+        counts
     }
 
     /// Packets with a feature, or how often a fact about connections was seen.
@@ -151,19 +184,32 @@ impl Window {
 mod tests {
     //! Every slot belongs somewhere, once.
     use super::*;
-    use weir_abi::counters::{feature_slot, syn_fact, syn_slot};
+    use weir_abi::counters::{syn_fact, syn_slot};
 
     #[test]
     fn vectors_share_the_packets_among_them() {
         let window = Window { slots: std::array::from_fn(|i| i as u64 + 1) };
         let sum: u64 = Vector::ALL.iter().map(|vector| window.packets(*vector)).sum();
         assert_eq!(sum, window.total());
+        assert_eq!(window.by_vector(), Vector::ALL.map(|vector| window.packets(vector)));
         assert_eq!(Vector::of_slot(syn_slot(syn_fact::NO_OPTIONS)), Vector::Syn);
         assert_eq!(Vector::of_slot(feature_slot(kind::UDP, true, false)), Vector::Udp);
         assert_eq!(Vector::of_slot(feature_slot(kind::UDP, true, true)), Vector::Fragment);
         for (number, vector) in Vector::ALL.into_iter().enumerate() {
             assert_eq!(vector as usize, number);
         }
+    }
+
+    #[test]
+    fn answers_to_challenges_are_nobodys_flood() {
+        let mut window = Window::default();
+        let rst = usize::from(feature_slot(kind::RST, true, false));
+        (window.slots[rst], window.slots[usize::from(fact::UNKNOWN)]) = (100, 130);
+        window.slots[usize::from(feature_slot(kind::FIN, true, false))] = 9;
+        let left = window.without_answers(60);
+        assert_eq!((left.packets(Vector::RstFin), left.feature(Feature::UnknownFlow)), (49, 70));
+        let left = window.without_answers(1000);
+        assert_eq!((left.packets(Vector::RstFin), left.feature(Feature::UnknownFlow)), (9, 30));
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! One kind of packets of one target: what is usual, what is suspicious, and the incident, if there is one.
 
+mod challenge;
+mod harm;
 mod open;
 mod usual;
 
-use weir_abi::Addr;
-use weir_policy::rules::MatchVector;
+use weir_abi::{Addr, Reason};
+use weir_policy::rules::{Match, MatchVector};
 
 use crate::detector::shape::LEAST;
 use crate::detector::strays::Said;
@@ -12,13 +14,19 @@ use crate::detector::{Family, Score, answers, hygiene};
 use crate::engine::Settings;
 use crate::even::Even;
 use crate::fusion::{Verdict, fuse, level};
-use crate::incident::{Entry, State};
+use crate::incident::{Entry, Release, State};
 use crate::reservoir::Reservoir;
-use crate::signature::Signature;
+use crate::shape::Shape;
+use crate::signature::{Signature, Signed};
 use crate::sources::Sources;
 use crate::vector::{Vector, Window};
-use open::{Dormant, Open};
+use harm::Completions;
+pub use open::Offered;
+use open::{Dormant, Now, Open};
 use usual::Usual;
+
+/// More than usual for a challenge: so many times.
+const FLOODED: f64 = 2.0;
 
 /// A sampled packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +37,14 @@ pub struct Sampled {
     pub source: Addr,
     /// How many packets it stands for: those that pass may be sampled more often than those that are dropped.
     pub weight: u32,
+    /// Its sender is known to take part ([`proves`]): a customer, whatever else comes.
+    pub proven: bool,
+}
+
+/// Whether a packet that passed for this reason proves its sender: it belongs to a known connection, or its source has answered a
+/// challenge.
+pub const fn proves(reason: Reason) -> bool {
+    matches!(reason, Reason::KnownFlow | Reason::Proven)
 }
 
 /// What an incident is.
@@ -70,6 +86,17 @@ pub enum Step {
         signature: Signature,
         /// Who sends.
         sources: Sources,
+        /// How many of the rules only count for now: a window's trial.
+        trial: usize,
+    },
+    /// Rules that were on trial drop from now on.
+    Armed,
+    /// Rules are taken back for as long as the incident lasts: they hurt customers.
+    Withdrawn {
+        /// What they match.
+        rules: Vec<Match>,
+        /// What shows it, in words.
+        why: String,
     },
     /// What was held back only may have rules now: a second family of detectors agrees.
     Corroborated {
@@ -81,13 +108,38 @@ pub enum Step {
         /// Packets per second.
         strays: u64,
     },
+    /// SYNs of sources that have proven nothing are to be challenged, or are not any more.
+    Challenged {
+        /// Whether they are.
+        on: bool,
+    },
     /// No rule tells the attack from customers; more samples are taken.
     Unsigned {
         /// Share of the attack that safe rules would have covered.
         coverage: f64,
     },
+    /// It covers these targets, which are attacked together.
+    Spread {
+        /// The targets.
+        targets: Vec<u32>,
+    },
+    /// It is a part of another incident.
+    Joined {
+        /// The other's number.
+        into: u64,
+    },
+    /// So much of what is in force is taken back.
+    Released(Release),
     /// It stands elsewhere.
     Now(State),
+}
+
+impl Step {
+    /// Whether what is to be in force changes with it.
+    pub fn changes_tables(&self) -> bool {
+        use Step::{Began, Corroborated, Joined, Spread, Unsigned};
+        !matches!(self, Began { .. } | Corroborated { .. } | Unsigned { .. } | Spread { .. } | Joined { .. })
+    }
 }
 
 /// What came within a window.
@@ -105,6 +157,27 @@ pub struct Seen<'a> {
     pub handshakes: Option<&'a Score>,
     /// What its packets of unknown connections say.
     pub strays: Option<&'a Said>,
+    /// What the service suffers, by the kind of packets that it speaks of.
+    pub harm: &'a [(Vector, Score)],
+    /// Whether SYNs may be challenged.
+    pub challenge: bool,
+    /// Handshakes that completed, where they are seen and where this kind of packets has a part in them.
+    pub completed: Option<u64>,
+    /// Rules that are in force elsewhere.
+    pub offered: &'a [Offered],
+    /// It is a window of several targets together.
+    pub crowd: Option<&'a Crowd>,
+}
+
+/// What is known of a window of several targets.
+#[derive(Clone, Debug)]
+pub struct Crowd {
+    /// What there is more than usual is spread over them: only then it is an attack on all.
+    pub spread: bool,
+    /// What their packets look like, against what each usually gets.
+    pub shape: Option<Score>,
+    /// Some of them are attacked by themselves and not in it: what is left teaches nothing.
+    pub others: bool,
 }
 
 impl Seen<'_> {
@@ -122,6 +195,10 @@ pub struct Watch {
     entry: Entry,
     crowded: Entry,
     strayed: Entry,
+    contained: Entry,
+    completions: Completions,
+    /// The last window was.
+    suspicious: bool,
     /// Samples of the window that runs.
     now: Even<Sampled>,
     open: Option<Open>,
@@ -136,6 +213,9 @@ impl Watch {
             entry: Entry::default(),
             crowded: Entry::default(),
             strayed: Entry::default(),
+            contained: Entry::default(),
+            completions: Completions::default(),
+            suspicious: false,
             now: Even::new(samples),
             open: None,
             dormant: None,
@@ -169,20 +249,56 @@ impl Watch {
         self.open.as_ref().map_or(0, |open| open.id)
     }
 
+    /// Where an open attack stands, and for how many windows it has been there.
+    pub fn attack(&self) -> Option<(State, u64)> {
+        let open = self.open.as_ref().filter(|open| open.label == Label::Attack)?;
+        Some((open.life.state, open.life.age()))
+    }
+
+    /// Whether nothing goes on, and the last window was no cause for doubt.
+    pub fn is_calm(&self) -> bool {
+        self.open.is_none() && !self.suspicious
+    }
+
+    /// Packets of a window that are usual.
+    pub fn usual(&self) -> f64 {
+        self.usual.packets.mean()
+    }
+
+    /// What packets usually look like.
+    pub fn shape(&self) -> Option<&Shape> {
+        self.usual.shapes.usual()
+    }
+
+    fn acting(&self) -> Option<&Open> {
+        self.open.as_ref().filter(|open| open.life.state != State::Ended)
+    }
+
     /// What is matched now.
     pub fn signature(&self) -> Option<&Signature> {
-        self.open.as_ref().filter(|open| open.life.state != State::Ended)?.signature.as_ref()
+        self.acting()?.signature.as_ref()
+    }
+
+    /// Its rules, and whether each drops; one that does not counts.
+    pub fn rules(&self) -> impl Iterator<Item = (&Signed, bool)> {
+        self.acting().into_iter().flat_map(Open::rules)
     }
 
     /// What the target's strays are held to, packets per second.
     pub fn held(&self) -> Option<u64> {
-        self.open.as_ref().filter(|open| open.life.state != State::Ended)?.held
+        self.acting()?.held()
+    }
+
+    /// Whether the target's SYNs are challenged.
+    pub fn challenged(&self) -> bool {
+        self.acting().is_some_and(Open::is_challenged)
     }
 
     /// Ends a window.
     pub fn window(&mut self, seen: Seen<'_>, benign: &mut Reservoir, settings: &Settings) -> Vec<Step> {
         let count = seen.window.packets(seen.vector);
         self.bury();
+        self.completions.window(seen.completed);
         if count == 0 && self.open.is_none() && self.usual.is_quiet() && self.now.is_empty() {
             self.usual.packets.learn(0.0);
             return Vec::new();
@@ -195,13 +311,23 @@ impl Watch {
         // Enough to hold strangers back, which touches no connection; too little to write rules.
         let said = seen.strays_of(count).filter(|said| said.score.alarm);
         let strayed = self.strayed.takes(said.is_some() && verdict.confidence >= level::CONTAIN, false);
-        let may_drop = sure && verdict.corroborated();
+        // Enough for a challenge, which drops nobody who can answer: connections fail, and it is not the service that is down.
+        let many = count as f64 > FLOODED * self.usual.packets.mean() && self.usual.packets.z(count as f64) > 3.0;
+        let told =
+            verdict.confidence >= level::CONTAIN && verdict.families.iter().any(|family| *family != Family::Volume);
+        let contained = seen.challenge && many && told && !verdict.customers;
+        let contained = self.contained.takes(contained, verdict.families.len() >= 2);
+        let spread = seen.crowd.is_none_or(|crowd| crowd.spread);
+        let contained = contained && spread;
+        let may_drop = sure && verdict.corroborated() && spread;
         let suspicious = !verdict.families.is_empty() || verdict.confidence >= level::SUSPECT;
         let above = (count as f64 - self.usual.packets.mean()).max(0.0);
+        let whole = seen.crowd.is_none_or(|crowd| !crowd.others);
+        self.suspicious = suspicious;
         let mut steps = Vec::new();
 
         let attacked = self.open.as_ref().is_some_and(|open| open.label == Label::Attack);
-        let label = if (may_drop || strayed) && !attacked {
+        let label = if (may_drop || strayed || contained) && !attacked {
             Some(Label::Attack)
         } else if crowded && self.open.is_none() {
             Some(Label::Surge)
@@ -214,6 +340,7 @@ impl Watch {
             let early = self.usual.early();
             let mut open = Open::new(id, label, above);
             open.may_drop = may_drop;
+            open.hygiene = verdict.families.contains(&Family::Hygiene) && seen.vector != Vector::Syn;
             if label == Label::Attack {
                 open.collect(self.usual.recent_suspects(), settings);
                 // Only for the attack that they were written against.
@@ -228,36 +355,45 @@ impl Watch {
             }
             self.open = Some(open);
             steps.push(Step::Began { label, verdict: verdict.clone(), rates, early });
-        } else if let Some(open) = &mut self.open
-            && open.life.window(above)
-        {
-            steps.push(Step::Now(open.life.state));
+        } else if let Some(open) = &mut self.open {
+            steps.extend(open.lives(above));
         }
 
         match &mut self.open {
             Some(open) if open.label == Label::Attack => {
                 // Connections go on, whatever the flood looks like, and rules need no more than that to be looked for in peace.
-                if open.held.is_none()
+                if !open.holds()
                     && let Some(said) = said
                 {
                     open.hold(said.harmless);
                     steps.push(Step::Held { strays: said.harmless });
                 }
                 open.collect(samples, settings);
-                let usual = &self.usual.packets;
-                if !open.may_drop {
-                    if !may_drop {
-                        return steps;
-                    }
+                let completed = self.completions.second();
+                let now = Now {
+                    count: count as f64,
+                    usual: &self.usual.packets,
+                    completed,
+                    vector: seen.vector,
+                    offered: seen.offered,
+                };
+                if may_drop && !open.may_drop {
                     open.may_drop = true;
+                    open.hygiene = verdict.families.contains(&Family::Hygiene) && seen.vector != Vector::Syn;
                     steps.push(Step::Corroborated { verdict });
                 }
-                steps.extend(open.answer(count as f64, usual, benign.packets(), settings));
+                if open.may_drop {
+                    steps.extend(open.review(&now));
+                    steps.extend(open.answer(&now, benign.packets(), settings));
+                }
+                if seen.challenge {
+                    steps.extend(open.challenge(&now));
+                }
             }
             // A crowd's level becomes the usual one within minutes; what it looks like is not learned before it is over.
-            Some(_) => self.usual.crowd(count, samples),
-            None if suspicious => self.usual.hold(count, samples),
-            None => self.usual.learn(count, samples, benign),
+            Some(_) if whole => self.usual.crowd(count, samples),
+            None if !suspicious && whole => self.usual.learn(count, samples, benign),
+            _ => self.usual.hold(count, samples),
         }
         steps
     }
@@ -270,6 +406,7 @@ impl Watch {
             self.entry = Entry::default();
             self.crowded = Entry::default();
             self.strayed = Entry::default();
+            self.contained = Entry::default();
         }
         if let Some(dormant) = &mut self.dormant
             && dormant.ages()
@@ -296,12 +433,16 @@ impl Watch {
             }
             _ => {}
         }
+        scores.extend(seen.harm.iter().filter(|(of, _)| *of == seen.vector).map(|(_, score)| score.clone()));
         let mut packets = samples.iter().map(|sampled| sampled.packet).collect::<Vec<_>>();
         if packets.len() < LEAST {
             // A slow attack has a shape only together with what it sent just before.
             packets.extend(usual.suspects().map(|sampled| sampled.packet));
         }
-        scores.extend(usual.shapes.window(&packets));
+        match seen.crowd {
+            None => scores.extend(usual.shapes.window(&packets)),
+            Some(crowd) => scores.extend(crowd.shape.clone()),
+        }
         scores.extend(self.dormant.as_ref().and_then(|dormant| dormant.recognise(samples, count as f64)));
         fuse(scores)
     }

@@ -36,6 +36,7 @@ pub mod limits;
 pub mod lists;
 pub mod lookup;
 pub mod model;
+pub mod networks;
 pub mod overlay;
 pub mod patch;
 pub mod prefix;

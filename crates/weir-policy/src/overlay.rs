@@ -1,5 +1,6 @@
 //! Rules of incidents over a compiled policy: they come and go within milliseconds, and nothing else is compiled again for them.
 
+use weir_abi::policy::flag;
 use weir_abi::rules::SLOTS;
 use weir_abi::{Limit, RuleTables};
 
@@ -32,6 +33,24 @@ pub struct TargetStrays {
     pub limit: Limit,
 }
 
+/// All that incidents ask for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Rules.
+    pub rules: Vec<TargetRule>,
+    /// Limits for packets of no known connection.
+    pub strays: Vec<TargetStrays>,
+    /// Targets whose SYNs are to be challenged, by id, where their policies leave that to detection.
+    pub challenged: Vec<u32>,
+}
+
+impl Asked {
+    /// Whether they ask for nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// What becomes of an image under rules of incidents.
 #[derive(Clone, Debug)]
 pub struct Overlay {
@@ -44,7 +63,8 @@ pub struct Overlay {
 }
 
 /// The change that puts these rules and limits, and no others of incidents, over the image. Rules that stay keep their slots and counters.
-pub fn overlay(image: &TableImage, wanted: &[TargetRule], strays: &[TargetStrays]) -> Overlay {
+pub fn overlay(image: &TableImage, asked: &Asked) -> Overlay {
+    let Asked { rules: wanted, strays, challenged } = asked;
     let own = slots_of(&image.rules, |owner| owner < FIRST);
     let as_rules = wanted.iter().map(|rule| Rule {
         id: rule.id,
@@ -58,9 +78,14 @@ pub fn overlay(image: &TableImage, wanted: &[TargetRule], strays: &[TargetStrays
     copy(&image.rules, own, &mut next);
     copy(&built.tables, kept, &mut next);
     let mut policies = image.policies.clone();
-    for policy in &mut policies {
+    for (id, policy) in (0u32..).zip(&mut policies) {
         policy.rules &= own;
         policy.strangers = Limit::default();
+        // Only where detection is asked: the flag that says so is never with the one that challenges always.
+        if policy.has(flag::CHALLENGE_AUTO) {
+            let on = if challenged.contains(&id) { flag::CHALLENGE } else { 0 };
+            policy.flags = policy.flags & !flag::CHALLENGE | on;
+        }
     }
     for held in strays {
         if let Some(policy) = policies.get_mut(held.target as usize) {
@@ -141,22 +166,26 @@ mod tests {
         TargetRule { id: FIRST + id, matches: text.parse().unwrap(), mode: Mode::Enforce, targets: vec![1] }
     }
 
+    fn asked(rules: Vec<TargetRule>, strays: Vec<TargetStrays>) -> Asked {
+        Asked { rules, strays, ..Asked::default() }
+    }
+
     #[test]
     fn rules_come_and_go_over_those_of_the_policy() {
         let before = image(&["udp and sport 123"]);
         let mut after = before.clone();
-        let first = overlay(&after, &[rule(1, "tcp and ttl 7"), rule(2, "udp and sport 53")], &[]);
+        let first = overlay(&after, &asked(vec![rule(1, "tcp and ttl 7"), rule(2, "udp and sport 53")], Vec::new()));
         assert!(first.errors.is_empty());
         first.diff.apply(&mut after);
         assert_eq!((after.policies[1].rules.count_ones(), after.rules.enforce.count_ones()), (3, 3));
         assert_eq!(after.policies[0].rules, before.policies[0].rules, "other targets are left alone");
-        let second = overlay(&after, &[rule(2, "udp and sport 53")], &[]);
+        let second = overlay(&after, &asked(vec![rule(2, "udp and sport 53")], Vec::new()));
         assert_eq!(second.slots[0], first.slots[1], "what stays keeps its slot");
         second.diff.apply(&mut after);
         assert_eq!(after.rules.enforce.count_ones(), 2);
-        overlay(&after, &[], &[]).diff.apply(&mut after);
+        overlay(&after, &asked(Vec::new(), Vec::new())).diff.apply(&mut after);
         assert_eq!(after, before);
-        assert!(overlay(&after, &[], &[]).diff.steps.is_empty());
+        assert!(overlay(&after, &asked(Vec::new(), Vec::new())).diff.steps.is_empty());
     }
 
     #[test]
@@ -164,18 +193,38 @@ mod tests {
         let ports = (1..=60).map(|port| format!("udp and sport {port}")).collect::<Vec<_>>();
         let before = image(&ports.iter().map(String::as_str).collect::<Vec<_>>());
         let wanted = (1..=10).map(|i| rule(i, &format!("tcp and ttl {i}"))).collect::<Vec<_>>();
-        let laid = overlay(&before, &wanted, &[]);
+        let laid = overlay(&before, &asked(wanted, Vec::new()));
         assert_eq!(laid.errors.len(), 6, "{:?}", laid.errors);
         let mut after = before.clone();
         laid.diff.apply(&mut after);
         assert_eq!((after.rules.live, after.rules.live & before.rules.live), (u64::MAX, before.rules.live));
         // Every slot is taken: another incident's rules get those of the first, which are given up before.
         let others = (11..=14).map(|i| TargetRule { targets: Vec::new(), ..rule(i, &format!("tcp and ttl {i}")) });
-        let second = overlay(&after, &others.collect::<Vec<_>>(), &[]);
+        let second = overlay(&after, &asked(others.collect(), Vec::new()));
         let [Step::Policies(between), Step::Rules(_)] = &second.diff.steps[..] else { panic!("{:?}", second.errors) };
         assert_eq!(between[1].rules, before.policies[1].rules);
-        overlay(&after, &[], &[]).diff.apply(&mut after);
+        overlay(&after, &asked(Vec::new(), Vec::new())).diff.apply(&mut after);
         assert_eq!(after, before);
+    }
+
+    #[test]
+    fn syns_are_challenged_where_the_policy_leaves_it_to_detection() {
+        let mut before = image(&[]);
+        before.policies.resize(4, before.policies[1]);
+        let kinds = [0, flag::CHALLENGE_AUTO, flag::CHALLENGE, 0];
+        for (policy, kind) in before.policies.iter_mut().zip(kinds) {
+            policy.flags = policy.flags & !(flag::CHALLENGE | flag::CHALLENGE_AUTO) | kind;
+        }
+        let mut after = before.clone();
+        let all = Asked { challenged: vec![1, 2, 3, 99], ..Asked::default() };
+        let laid = overlay(&after, &all);
+        assert_eq!(laid.diff.steps.len(), 1);
+        laid.diff.apply(&mut after);
+        let challenges = |image: &TableImage| image.policies.iter().map(|p| p.has(flag::CHALLENGE)).collect::<Vec<_>>();
+        assert_eq!(challenges(&after), [false, true, true, false]);
+        assert!(overlay(&after, &all).diff.steps.is_empty());
+        overlay(&after, &Asked::default()).diff.apply(&mut after);
+        assert_eq!(after, before, "what the policy asks for itself stays");
     }
 
     /// A limit for strangers' packets comes and goes with the incident, by one step each.
@@ -185,12 +234,15 @@ mod tests {
         let mut after = before.clone();
         let held = TargetStrays { target: 1, limit: Limit { cost: 7, window: 70 } };
         let nobody = TargetStrays { target: 99, ..held };
-        let laid = overlay(&after, &[], &[held, nobody]);
+        let laid = overlay(&after, &asked(Vec::new(), vec![held, nobody]));
         assert_eq!(laid.diff.steps.len(), 1);
         laid.diff.apply(&mut after);
         assert_eq!((after.policies[0], after.policies[1].strangers), (before.policies[0], held.limit));
-        assert!(overlay(&after, &[], &[held]).diff.steps.is_empty(), "what stays is not written again");
-        overlay(&after, &[], &[]).diff.apply(&mut after);
+        assert!(
+            overlay(&after, &asked(Vec::new(), vec![held])).diff.steps.is_empty(),
+            "what stays is not written again"
+        );
+        overlay(&after, &asked(Vec::new(), Vec::new())).diff.apply(&mut after);
         assert_eq!(after.policies, before.policies);
     }
 }

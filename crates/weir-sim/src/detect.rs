@@ -5,6 +5,8 @@ mod found;
 mod time;
 
 use weir_abi::Addr;
+use weir_abi::challenge::reply;
+use weir_abi::policy::flag;
 use weir_abi::target::NODE;
 use weir_core::matching::vector;
 use weir_core::{Outcome, learn, process};
@@ -12,7 +14,8 @@ use weir_detect::engine::{Engine, Row, Settings};
 use weir_detect::lay::Layer;
 use weir_detect::record::Incidents;
 use weir_detect::vector::Vector;
-use weir_detect::watch::{Sampled, Step};
+use weir_detect::watch::{Sampled, proves};
+use weir_policy::networks::networks;
 use weir_policy::overlay;
 use weir_wire::{Bytes, Packet, Parsed, packet};
 
@@ -31,6 +34,8 @@ pub struct Detecting {
     windows: Windows,
     rows: Vec<Row>,
     targets: u32,
+    /// The network of each target.
+    networks: Vec<Option<u64>>,
     layer: Layer,
     tick_hz: u32,
 }
@@ -45,6 +50,7 @@ impl Detecting {
             windows: Windows::default(),
             rows: Vec::new(),
             targets,
+            networks: networks(env.image()),
             layer: Layer::default(),
             tick_hz,
         };
@@ -66,7 +72,7 @@ impl Detecting {
         if outcome.target != NODE
             && let Some(slot) = slot
         {
-            self.engine.sample(outcome.target, Vector::of_slot(slot), || sampled(frame));
+            self.engine.sample(outcome.target, Vector::of_slot(slot), || sampled(frame, proves(outcome.reason())));
         }
         outcome
     }
@@ -98,7 +104,7 @@ impl Detecting {
 
     /// Whether any rule or limit of an incident is in force.
     pub fn is_acting(&self) -> bool {
-        !self.layer.laid().is_empty() || self.engine.held().next().is_some()
+        !self.layer.laid().is_empty()
     }
 
     /// The number of the window that comes next.
@@ -109,34 +115,39 @@ impl Detecting {
     fn end(&mut self, env: &mut SimEnv, window: u64) {
         self.read(env);
         let events = self.engine.window(window, &self.rows);
-        let changed = events.iter().any(|e| matches!(e.step, Step::Signed { .. } | Step::Held { .. } | Step::Now(_)));
         events.into_iter().for_each(|event| self.incidents.take(event));
-        if changed {
+        if self.engine.changed() {
             self.lay(env);
         }
     }
 
     fn read(&mut self, env: &SimEnv) {
-        let row = |target| Row { target, slots: env.features(target), seen: true };
+        // Packets of a capture answer no challenge, unless the environment says that there is someone who does.
+        let answers = env.config().reply != reply::NONE;
+        let row = |target: u32| {
+            let auto = env.image().policies.get(target as usize).is_some_and(|policy| policy.has(flag::CHALLENGE_AUTO));
+            let network = self.networks.get(target as usize).copied().flatten();
+            Row { seen: true, challenge: answers && auto, network, ..Row::new(target, env.features(target)) }
+        };
         self.rows.clear();
         self.rows.extend((1..self.targets).map(row));
     }
 
     /// Puts the open incidents' rules in force.
     fn lay(&mut self, env: &mut SimEnv) {
-        let strays = Layer::strays(&self.engine, self.tick_hz);
-        let laid = overlay(env.image(), self.layer.rules(&self.engine), &strays);
+        let laid = overlay(env.image(), self.layer.lay(&self.engine, self.tick_hz));
         env.change(laid.diff);
     }
 }
 
 /// What the engine wants to know of a frame.
-fn sampled(frame: &Bytes) -> Sampled {
-    match parsed(frame) {
-        Some(p) => Sampled { packet: vector(frame, &p), source: Addr { hi: p.ip.src.0, lo: p.ip.src.1 }, weight: 1 },
+fn sampled(frame: &Bytes, proven: bool) -> Sampled {
+    let (packet, source) = match parsed(frame) {
+        Some(p) => (vector(frame, &p), Addr { hi: p.ip.src.0, lo: p.ip.src.1 }),
         // A frame that has a target was read before.
-        None => Sampled { packet: Default::default(), source: Addr::default(), weight: 1 },
-    }
+        None => (Default::default(), Addr::default()),
+    };
+    Sampled { packet, source, weight: 1, proven }
 }
 
 fn parsed(frame: &Bytes) -> Option<Packet> {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
 use weir_abi::target::NODE;
-use weir_abi::{Addr, Counter, Sample};
-use weir_api::local::{IncidentRow, SignatureRow, SourceShare, SourcesRow};
+use weir_abi::{Addr, Counter, Reason, Sample};
+use weir_api::local::{IncidentRow, SignatureRow, SourceShare, SourcesRow, Span};
 use weir_api::spec::Moment;
 use weir_core::features;
 use weir_core::matching::vector;
@@ -15,8 +15,9 @@ use weir_detect::lay::Layer;
 use weir_detect::record::{Incident, Incidents};
 use weir_detect::signature::Use;
 use weir_detect::vector::Vector;
-use weir_detect::watch::{Sampled, Step};
+use weir_detect::watch::{Sampled, Step, proves};
 use weir_policy::image::TableImage;
+use weir_policy::networks::networks;
 use weir_policy::overlay;
 use weir_policy::prefix::ip_from;
 use weir_wire::Bytes;
@@ -40,6 +41,8 @@ pub(super) struct Detection {
     /// When the last window ended.
     last: Option<Instant>,
     rows: Vec<Row>,
+    /// The network of each target.
+    networks: Vec<Option<u64>>,
     /// The kernel refused the rules of the last window.
     behind: bool,
     /// What each rule's slots had counted before it was there.
@@ -58,6 +61,7 @@ impl Detection {
             start: now,
             last: None,
             rows: Vec::new(),
+            networks: Vec::new(),
             behind: false,
             matched_before: BTreeMap::new(),
             times: BTreeMap::new(),
@@ -76,6 +80,7 @@ impl Detection {
                 packet: vector(&frame, &packet),
                 source: decode::source(&packet),
                 weight: sample.weight,
+                proven: Reason::from_number(sample.reason).is_some_and(proves),
             });
         }
     }
@@ -89,10 +94,10 @@ impl Detection {
                 self.incidents.gone(id, window);
             }
         }
-        let strays = Layer::strays(&self.judge, tick_hz);
-        let rules = self.layer.rules(&self.judge);
-        if !rules.is_empty() || !strays.is_empty() {
-            overlay::overlay(image, rules, &strays).diff.apply(image);
+        self.networks = networks(image);
+        let asked = self.layer.lay(&self.judge, tick_hz);
+        if !asked.is_empty() {
+            overlay::overlay(image, asked).diff.apply(image);
         }
     }
 
@@ -120,16 +125,18 @@ impl Engine {
         let lasted = since.map_or(1, |since| (since.as_millis() + POLL.as_millis() / 2) / POLL.as_millis()) as u64;
         let (number, began) = (detection.number(now), Instant::now());
         let events = detection.judge.windows(number, lasted, &detection.rows);
-        if events.is_empty() && !detection.behind {
+        let changed = detection.judge.changed();
+        if events.is_empty() && !changed && !detection.behind {
             return Ok(());
         }
-        let changed = events.iter().any(|e| matches!(e.step, Step::Signed { .. } | Step::Held { .. } | Step::Now(_)));
         let laid = if changed || self.detection.behind { self.lay() } else { Ok(()) };
         self.detection.behind = laid.is_err();
         let wall = now.wall + began.elapsed();
         for event in events {
             tell(&event, self.datapath.image());
-            self.detection.times.entry(event.incident).or_insert((wall, None));
+            if !matches!(event.step, Step::Joined { .. }) {
+                self.detection.times.entry(event.incident).or_insert((wall, None));
+            }
             self.detection.incidents.take(event);
         }
         self.detection.incidents.keep(KEPT);
@@ -148,18 +155,22 @@ impl Engine {
     fn read_rows(&mut self) {
         let targets = self.datapath.image().policies.len() as u32;
         let seen = self.datapath.attachments().iter().all(|attachment| attachment.blind.is_none());
+        if self.detection.networks.len() != targets as usize {
+            self.detection.networks = networks(self.datapath.image());
+        }
         self.detection.rows.clear();
         for target in 1..targets {
             let slots = self.datapath.feature_slots(target);
-            self.detection.rows.push(Row { target, slots, seen });
+            let network = self.detection.networks.get(target as usize).copied().flatten();
+            self.detection.rows.push(Row { seen, network, ..Row::new(target, slots) });
         }
     }
 
     /// Puts the open incidents' rules in force, and takes out those of incidents that are over.
     fn lay(&mut self) -> Result<(), DatapathError> {
-        let strays = Layer::strays(&self.detection.judge, self.datapath.tick_hz());
-        let rules = self.detection.layer.rules(&self.detection.judge);
-        let over = overlay::overlay(self.datapath.image(), rules, &strays);
+        let asked = self.detection.layer.lay(&self.detection.judge, self.datapath.tick_hz());
+        let over = overlay::overlay(self.datapath.image(), asked);
+        let rules = &asked.rules;
         for (at, error) in &over.errors {
             let rule = rules.get(*at).map(|rule| rule.matches.to_string());
             tracing::warn!(%error, rule, "a rule of an incident is not in force");
@@ -200,7 +211,7 @@ impl Detection {
             let is =
                 |rule: &&overlay::TargetRule| rule.matches == signed.matches && rule.targets.contains(&incident.target);
             let open = incident.state != State::Ended;
-            let id = self.layer.laid().iter().find(is).map(|rule| rule.id).filter(|_| open);
+            let id = self.layer.laid().rules.iter().find(is).map(|rule| rule.id).filter(|_| open);
             let slots = image.rules.owner.iter().enumerate().filter(|(_, owner)| Some(**owner) == id);
             let slots = slots.fold(0, |bits, (slot, _)| bits | 1u64 << slot);
             let packets = |id| {
@@ -215,11 +226,13 @@ impl Detection {
                 matched_packets: id.map(packets),
             }
         });
+        let name = |target: &u32| image.names.target(*target).map_or_else(|| format!("#{target}"), str::to_owned);
         let share = |(source, share): &(Addr, f64)| SourceShare { source: ip_from(*source).to_string(), share: *share };
         IncidentRow {
             id: incident.id,
-            target: image.names.target(incident.target).map_or_else(|| format!("#{}", incident.target), str::to_owned),
-            vector: incident.name().to_owned(),
+            target: name(&incident.target),
+            targets: incident.targets.iter().map(name).collect(),
+            vector: incident.name().into_owned(),
             label: incident.label.label().to_owned(),
             state: incident.state.label().to_owned(),
             started: Moment::from_system(self.time(incident.started.saturating_sub(1))),
@@ -232,6 +245,7 @@ impl Detection {
             relapses: incident.relapses,
             evidence: incident.evidence.clone(),
             strays_packets_per_s: incident.strays,
+            challenged: incident.challenged.map(|(from, until)| Span { from: end_of(from), until: until.map(end_of) }),
             signatures: signatures.collect(),
             sources: SourcesRow {
                 estimate: incident.sources.estimate,
@@ -264,6 +278,15 @@ fn tell(event: &Event, image: &TableImage) {
                 tracing::warn!(incident, target, kind, action, rule, "rule of an incident");
             }
         }
+        Step::Armed => {
+            tracing::warn!(incident, target, kind, "the rules on trial hurt no customer and drop from now on")
+        }
+        Step::Withdrawn { rules, why } => {
+            for rule in rules {
+                let rule = rule.to_string();
+                tracing::warn!(incident, target, kind, rule, why, "a rule hurts customers and is withdrawn");
+            }
+        }
         Step::Corroborated { verdict } => {
             let confidence = verdict.confidence;
             tracing::warn!(
@@ -283,8 +306,31 @@ fn tell(event: &Event, image: &TableImage) {
                 "packets of no known connection are held back"
             );
         }
+        Step::Challenged { on: true } => {
+            tracing::warn!(incident, target, kind, "SYNs of sources that have proven nothing are challenged");
+        }
+        Step::Challenged { on: false } => {
+            tracing::info!(incident, target, kind, "SYNs are not challenged any more: rules match the attack");
+        }
         Step::Unsigned { coverage } => {
             tracing::warn!(incident, target, kind, coverage, "no rule tells this attack from customers");
+        }
+        Step::Spread { targets } => {
+            let targets =
+                targets.iter().filter_map(|target| image.names.target(*target)).collect::<Vec<_>>().join(", ");
+            tracing::warn!(incident, kind, targets, "carpet bombing: several targets are attacked at once");
+        }
+        Step::Joined { into } => {
+            tracing::warn!(incident, target, kind, into, "it is a part of another incident: carpet bombing");
+        }
+        Step::Released(release) => {
+            tracing::info!(
+                incident,
+                target,
+                kind,
+                released = release.label(),
+                "quiet: the answer is taken back in steps"
+            );
         }
         Step::Now(state) => tracing::info!(incident, target, kind, state = state.label(), "incident"),
     }

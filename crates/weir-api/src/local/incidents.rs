@@ -11,6 +11,9 @@ pub struct IncidentRow {
     pub id: u64,
     /// The target's name.
     pub target: String,
+    /// The names of all targets, where it is an attack on several at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<String>,
     /// What operators call it: `SYN flood`, `DNS reflection`.
     pub vector: String,
     /// `ATTACK`, or `SURGE`: more than usual, and nothing else is wrong with it.
@@ -38,10 +41,22 @@ pub struct IncidentRow {
     /// Packets per second that packets of no known connection are held to, all of the target's together; absent: they are not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strays_packets_per_s: Option<u64>,
+    /// While SYNs are challenged, or were; absent: they never were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenged: Option<Span>,
     /// The rules that were written.
     pub signatures: Vec<SignatureRow>,
     /// Who sends.
     pub sources: SourcesRow,
+}
+
+/// From when, and until when something was done; without an end it goes on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Span {
+    /// When it began.
+    pub from: Moment,
+    /// When it ended.
+    pub until: Option<Moment>,
 }
 
 /// A rule of an incident.

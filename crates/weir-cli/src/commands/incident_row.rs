@@ -12,7 +12,9 @@ use crate::out::units;
 pub struct IncidentRow {
     id: u64,
     target: String,
-    vector: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    targets: Vec<String>,
+    vector: String,
     label: &'static str,
     state: &'static str,
     started_s: f64,
@@ -25,6 +27,8 @@ pub struct IncidentRow {
     evidence: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     strays_packets_per_s: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    challenged_s: Option<(f64, Option<f64>)>,
     signatures: Vec<SignatureRow>,
     sources: SourcesRow,
 }
@@ -68,7 +72,8 @@ impl From<&Found> for IncidentRow {
         Self {
             id: found.id,
             target: found.target.clone(),
-            vector: found.vector,
+            targets: found.targets.clone(),
+            vector: found.vector.clone(),
             label: found.label,
             state: found.state,
             started_s: rounded(found.started_s),
@@ -80,6 +85,7 @@ impl From<&Found> for IncidentRow {
             usual_packets_per_s: rounded(found.rates.1),
             evidence: found.evidence.clone(),
             strays_packets_per_s: found.strays,
+            challenged_s: found.challenged_s.map(|(from, until)| (rounded(from), until.map(rounded))),
             signatures: signatures.collect(),
             sources: SourcesRow {
                 estimate: found.sources.estimate,
@@ -87,6 +93,14 @@ impl From<&Found> for IncidentRow {
                 top: top.collect(),
             },
         }
+    }
+}
+
+/// The target, and how many others there are.
+pub fn targets(first: &str, all: &[String]) -> String {
+    match all.len() {
+        0 | 1 => first.to_owned(),
+        n => format!("{first} and {} more", n - 1),
     }
 }
 
@@ -103,8 +117,8 @@ pub fn table(w: &mut impl Write, incidents: &[IncidentRow]) -> io::Result<()> {
             w,
             "  incident {}: {} on {}, noticed at {:.1} s, {acted}, {ended}; {} packets/s, usual {}",
             i.id,
-            if i.label == "SURGE" { "surge" } else { i.vector },
-            i.target,
+            if i.label == "SURGE" { "surge" } else { &i.vector },
+            targets(&i.target, &i.targets),
             i.detected_s,
             units::count(i.packets_per_s as u64),
             units::count(i.usual_packets_per_s as u64),

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use weir_api::local::IncidentRow;
 
+use super::incident_row::targets;
 use crate::Outcome;
 use crate::cli::IncidentArgs;
 use crate::client::Client;
@@ -39,7 +40,7 @@ fn list(w: &mut impl Write, out: Out, rows: &[IncidentRow]) -> io::Result<()> {
         table.row([
             row.id.to_string().into(),
             row.started.to_string().into(),
-            row.target.clone().into(),
+            targets(&row.target, &row.targets).into(),
             what(row).to_owned().into(),
             row.state.clone().into(),
             units::count(row.packets_per_s as u64).into(),
@@ -50,7 +51,7 @@ fn list(w: &mut impl Write, out: Out, rows: &[IncidentRow]) -> io::Result<()> {
 }
 
 fn one(w: &mut impl Write, row: &IncidentRow) -> io::Result<()> {
-    writeln!(w, "incident  {}: {} on {}, {}", row.id, what(row), row.target, row.state)?;
+    writeln!(w, "incident  {}: {} on {}, {}", row.id, what(row), targets(&row.target, &row.targets), row.state)?;
     writeln!(w, "began     {}, noticed {}", row.started, row.detected)?;
     match &row.mitigated {
         Some(at) => writeln!(w, "rules     since {at}")?,
@@ -64,6 +65,13 @@ fn one(w: &mut impl Write, row: &IncidentRow) -> io::Result<()> {
     writeln!(w, "rate      {} packets/s, usual {}", rate(row.packets_per_s), rate(row.usual_packets_per_s))?;
     for seen in &row.evidence {
         writeln!(w, "seen      {seen}")?;
+    }
+    if row.targets.len() > 1 {
+        writeln!(w, "targets   {}", row.targets.join(", "))?;
+    }
+    if let Some(challenged) = &row.challenged {
+        let until = challenged.until.as_ref().map_or_else(String::new, |until| format!(" until {until}"));
+        writeln!(w, "challenge SYNs of sources that have proven nothing, from {}{until}", challenged.from)?;
     }
     if let Some(strays) = row.strays_packets_per_s {
         writeln!(w, "limit     {} packets/s of no known connection, all together", units::count(strays))?;

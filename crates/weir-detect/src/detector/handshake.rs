@@ -38,8 +38,8 @@ pub struct Handshakes {
 
 impl Handshakes {
     /// Takes a window. Nothing where there are too few SYNs, or where handshakes were never seen to complete: the host's answers may
-    /// take another way.
-    pub fn window(&mut self, window: &Window) -> Option<Score> {
+    /// take another way. While SYNs are challenged a customer's come twice, and nothing of that is usual.
+    pub fn window(&mut self, window: &Window, challenged: bool) -> Option<Score> {
         keep(&mut self.syns, window.feature(Feature::Syn), LAG + SPAN);
         keep(&mut self.completed, window.feature(Feature::Completed), SPAN);
         let syns: u64 = self.syns.iter().take(self.syns.len().saturating_sub(LAG)).sum();
@@ -47,7 +47,7 @@ impl Handshakes {
         let share = if syns == 0 { 0.0 } else { (completed as f64 / syns as f64).min(1.0) };
         let known = self.taught >= SEEN;
         let failing = known && syns >= LEAST && share < FAILING * self.usual;
-        if syns > 0 && !failing {
+        if syns > 0 && !failing && !challenged {
             // Each connection counts about once, however long the span.
             let connections = completed as f64 / SPAN as f64;
             let weight = WEIGHT.max((connections / (self.taught + connections).max(1.0)).min(1.0));
@@ -96,7 +96,7 @@ mod tests {
             w.slots[usize::from(syn_slot(0))] = syns;
             waiting.push_back((syns as f64 * completes).round() as u64);
             w.slots[usize::from(fact::COMPLETED)] = if waiting.len() > 2 { waiting.pop_front().unwrap() } else { 0 };
-            handshakes.window(&w)
+            handshakes.window(&w, false)
         };
         (0..windows).map(one).collect()
     }

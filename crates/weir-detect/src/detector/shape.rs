@@ -13,11 +13,11 @@ const WEIGHT: f64 = 1.0 / 600.0;
 /// Windows from which on there is a shape to compare with.
 const LEARNED: u64 = 10;
 /// Deviations above the mean distance that one calm window in a thousand reaches (normal quantile, rounded up for the tail).
-const RARE: f64 = 4.0;
+pub const RARE: f64 = 4.0;
 /// A distance below this, in bits, is never an alarm.
-const SLIGHT: f64 = 0.15;
+pub const SLIGHT: f64 = 0.15;
 /// An alarm is so many times farther than a rare calm window.
-const TIMES: f64 = 1.25;
+pub const TIMES: f64 = 1.25;
 
 /// What is usual, and how usual it is to be off.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +33,7 @@ pub struct Shapes {
 impl Shapes {
     /// Looks at a window's samples; nothing where they, or what was learned, are too few.
     pub fn window(&self, packets: &[MatchVector]) -> Option<Score> {
-        let usual = self.usual.as_ref().filter(|_| self.windows >= LEARNED && packets.len() >= LEAST)?;
+        let usual = self.usual().filter(|_| packets.len() >= LEAST)?;
         let distance = Shape::of(packets).divergence(usual);
         let rare = (self.mean + RARE * self.variance.sqrt()).max(SLIGHT);
         let alarm = distance > TIMES * rare;
@@ -43,6 +43,11 @@ impl Shapes {
             packets.len()
         );
         Some(Score { detector: "shape", family: Family::Shape, value, alarm, evidence })
+    }
+
+    /// The learned shape, once there is one to compare with.
+    pub fn usual(&self) -> Option<&Shape> {
+        self.usual.as_ref().filter(|_| self.windows >= LEARNED)
     }
 
     /// Learns calm packets.

@@ -30,9 +30,14 @@ pub fn told(term: &Term) -> u8 {
     }
 }
 
+/// Whether a conjunction of which this was told matches only what no customer's stack sends.
+pub fn is_improper(told: u8) -> bool {
+    told == OF_SYNS | IMPROPER
+}
+
 /// The bound for a conjunction of which this was told, and which matches so many of the benign packets that were seen.
 pub fn bounded(told: u8, seen: usize, bound: f64) -> f64 {
-    if told == OF_SYNS | IMPROPER && seen == 0 { bound.min(SHARE) } else { bound }
+    if is_improper(told) && seen == 0 { bound.min(SHARE) } else { bound }
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Traffic of one target, as counters and samples: customers' SYNs, and two tools'.
+#![allow(dead_code, reason = "each file of tests uses its part of it")]
 
 use weir_abi::counters::{fact, feature_slot, kind, syn_fact, syn_slot};
 use weir_abi::rules::{field, ip_fact, l4_fact};
 use weir_abi::{Addr, FEATURE_SLOTS};
+use weir_detect::detector::harm::Suffering;
 use weir_detect::engine::{Engine, Event, Row, Settings};
 use weir_detect::vector::Vector;
 use weir_detect::watch::Sampled;
@@ -41,7 +43,7 @@ impl Syn {
         packet[field::OPTION_LAYOUT] = self.layout;
         packet[field::IP_FACTS] = ip_fact::DF;
         packet[field::L4_FACTS] = l4_fact::PRESENT | l4_fact::PAYLOAD_EMPTY | l4_fact::ACK_ZERO | self.facts;
-        Sampled { packet, source: Addr { hi: 0, lo: self.source }, weight: 1 }
+        Sampled { packet, source: Addr { hi: 0, lo: self.source }, weight: 1, proven: false }
     }
 }
 
@@ -73,6 +75,10 @@ pub struct Traffic {
     pub engine: Engine,
     /// The next window.
     pub number: u64,
+    /// Whether the target's SYNs may be challenged.
+    pub challenge: bool,
+    /// What its service suffers.
+    pub suffers: Option<Suffering>,
     slots: [u64; FEATURE_SLOTS],
     sent: u64,
 }
@@ -81,9 +87,9 @@ impl Traffic {
     pub fn new() -> Self {
         let mut engine = Engine::new(Settings::default());
         let slots = [0; FEATURE_SLOTS];
-        let none = engine.window(0, &[Row { target: 7, slots, seen: true }]);
+        let none = engine.window(0, &[Row { seen: true, ..Row::new(7, slots) }]);
         assert_eq!(none, []);
-        Self { engine, number: 0, slots, sent: 0 }
+        Self { engine, number: 0, challenge: false, suffers: None, slots, sent: 0 }
     }
 
     /// So many windows of what `fill` sends in each.
@@ -91,7 +97,8 @@ impl Traffic {
         let mut events = Vec::new();
         for _ in 0..n {
             fill(self);
-            events.extend(self.engine.window(self.number, &[Row { target: 7, slots: self.slots, seen: true }]));
+            let row = Row { seen: true, challenge: self.challenge, suffers: self.suffers, ..Row::new(7, self.slots) };
+            events.extend(self.engine.window(self.number, &[row]));
             self.number += 1;
         }
         events
@@ -99,6 +106,18 @@ impl Traffic {
 
     pub fn customers(&mut self, n: u64) {
         self.send(n, syn_slot(0), customer);
+    }
+
+    /// Customers whose handshakes complete.
+    pub fn connects(&mut self, n: u64) {
+        self.customers(n);
+        self.slots[usize::from(fact::COMPLETED)] += n;
+    }
+
+    /// Resets of no known connection.
+    pub fn answers(&mut self, n: u64) {
+        self.slots[usize::from(fact::UNKNOWN)] += n;
+        self.slots[usize::from(feature_slot(kind::RST, true, false))] += n;
     }
 
     pub fn flood(&mut self, n: u64) {
@@ -135,6 +154,11 @@ impl Traffic {
 
     pub fn other_flood(&mut self, n: u64) {
         self.send(n, syn_slot(0), other_syn);
+    }
+
+    /// Customers who use what the flood of [`other_syn`] looks like, and have proven to be customers.
+    pub fn proven(&mut self, n: u64) {
+        self.send(n, syn_slot(0), |i| Sampled { proven: true, ..other_syn(i) });
     }
 
     fn send(&mut self, n: u64, slot: u8, packet: impl Fn(u64) -> Sampled) {

@@ -13,8 +13,10 @@ pub struct Found {
     pub id: u64,
     /// The target's name.
     pub target: String,
+    /// The names of all targets, where it is an attack on several at once.
+    pub targets: Vec<String>,
     /// What operators call the attack.
-    pub vector: &'static str,
+    pub vector: String,
     /// `ATTACK` or `SURGE`.
     pub label: &'static str,
     /// Where it stood in the end.
@@ -35,6 +37,8 @@ pub struct Found {
     pub evidence: Vec<String>,
     /// Packets per second that packets of no known connection were held to.
     pub strays: Option<u64>,
+    /// When SYNs began to be challenged, and when they were not any more.
+    pub challenged_s: Option<(f64, Option<f64>)>,
     /// The rules.
     pub signatures: Vec<FoundRule>,
     /// Who sent.
@@ -79,11 +83,13 @@ impl Found {
             collateral: rule.collateral,
             action: rule.may.label(),
         });
+        let name = |target: &u32| names.target(*target).unwrap_or("node").to_owned();
         let top = incident.sources.top.iter().map(|(source, share)| (ip_from(*source), *share)).collect();
         Self {
             id: incident.id,
-            target: names.target(incident.target).unwrap_or("node").to_owned(),
-            vector: incident.name(),
+            target: name(&incident.target),
+            targets: incident.targets.iter().map(name).collect(),
+            vector: incident.name().into_owned(),
             label: incident.label.label(),
             state: incident.state.label(),
             started_s: seconds(incident.started, since),
@@ -94,6 +100,7 @@ impl Found {
             rates: (incident.rate, incident.usual),
             evidence: incident.evidence.clone(),
             strays: incident.strays,
+            challenged_s: incident.challenged.map(|(from, until)| (end_of(from), until.map(end_of))),
             signatures: rules.collect(),
             sources: FoundSources { estimate: incident.sources.estimate, spoofed: incident.sources.scattered, top },
         }

@@ -3,7 +3,7 @@
 use weir_abi::flow::{AGE_SHIFT, MARKS};
 use weir_abi::limit::TARGET_UNIT_SHIFT;
 use weir_abi::{Feature, Reason};
-use weir_policy::overlay::{FIRST, TargetRule, overlay};
+use weir_policy::overlay::{Asked, FIRST, TargetRule, overlay};
 use weir_policy::rules::Mode;
 use weir_sim::env::Sizes;
 
@@ -149,7 +149,7 @@ fn an_incidents_rule_does_not_touch_a_known_flow() {
         mode: Mode::Enforce,
         targets: vec![1],
     };
-    story.lay(overlay(story.env.image(), &[wanted], &[]).diff);
+    story.lay(overlay(story.env.image(), &Asked { rules: vec![wanted], ..Asked::default() }).diff);
     story.passes(&ann.tcp(4000, 443, flag::ACK, b""), "shop", Reason::KnownFlow);
     story.matching(Some(FIRST + 1));
     story.drops(&cat.tcp(4000, 443, flag::ACK, b""), "shop", Reason::Rule);
