@@ -46,7 +46,11 @@ impl Handshakes {
         let completed: u64 = self.completed.iter().sum();
         let share = if syns == 0 { 0.0 } else { (completed as f64 / syns as f64).min(1.0) };
         let known = self.taught >= SEEN;
-        let failing = known && syns >= LEAST && share < FAILING * self.usual;
+        // Who answers at once has completed before it is looked for here, and when a crowd is gone its last handshakes were: they fail
+        // only beside the newest SYNs as well.
+        let newest: u64 = self.syns.iter().rev().take(SPAN).sum();
+        let kindest = if newest == 0 { 1.0 } else { share.max((completed as f64 / newest as f64).min(1.0)) };
+        let failing = known && syns >= LEAST && kindest < FAILING * self.usual;
         if syns > 0 && !failing && !challenged {
             // Each connection counts about once, however long the span.
             let connections = completed as f64 / SPAN as f64;
@@ -58,7 +62,7 @@ impl Handshakes {
             return None;
         }
         let value = if failing {
-            CAP * (1.0 - share / (FAILING * self.usual)).max(0.6)
+            CAP * (1.0 - kindest / (FAILING * self.usual)).max(0.6)
         } else if share >= FINE {
             -CAP
         } else {
@@ -116,6 +120,23 @@ mod tests {
         let last = flood.last().unwrap().as_ref().unwrap();
         assert!(last.value >= 3.0, "{last:?}");
         assert!(last.evidence.contains("of 25000 SYNs came to a connection, usual"), "{}", last.evidence);
+    }
+
+    #[test]
+    fn the_end_of_a_crowd_is_no_failure() {
+        for answered in 0..=LAG {
+            let (mut handshakes, mut waiting) = (Handshakes::default(), VecDeque::from(vec![0; answered]));
+            for (syns, windows) in [(20, 600), (2000, 30), (90, 20), (2000, 3), (90, 20)] {
+                for _ in 0..windows {
+                    waiting.push_back(syns);
+                    let mut w = Window::default();
+                    w.slots[usize::from(syn_slot(0))] = syns;
+                    w.slots[usize::from(fact::COMPLETED)] = waiting.pop_front().unwrap();
+                    let score = handshakes.window(&w);
+                    assert!(!score.as_ref().is_some_and(|score| score.alarm), "{answered}: {score:?}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -12,6 +12,8 @@ const LEAST: u64 = 100;
 const LEAST_LET: u64 = 200;
 /// An alarm needs so many times the usual share.
 const TIMES: f64 = 5.0;
+/// The share of the strays that must come on top of what usually comes: others take the place of known packets.
+const OWN: f64 = 0.5;
 /// The usual share is taken to be at least this: one connection that is closed has a few.
 const FLOOR: f64 = 0.01;
 /// No share can be so many times the usual where this is usual: the host's answers take another way.
@@ -32,6 +34,8 @@ pub struct Strays {
     taught: f64,
     /// Strays per window.
     calm: Fast,
+    /// TCP packets per window.
+    all: Fast,
 }
 
 /// What a window's strays say, and how many there may be.
@@ -56,8 +60,11 @@ impl Strays {
         let share = strays as f64 / all as f64;
         let usual = self.usual.max(FLOOR);
         let told = self.taught >= TAUGHT && self.usual < BLIND;
-        let alarm = told && strays >= LEAST && share > TIMES * usual;
-        if !alarm {
+        // A service that starts anew has lost its connections, and their packets are strays for a while: but not more than usual come.
+        let more = all as f64 - self.all.mean() >= OWN * strays as f64;
+        let alarm = told && strays >= LEAST && share > TIMES * usual && more;
+        if strays < LEAST || share <= TIMES * usual {
+            self.all.learn(all as f64);
             let weight = WEIGHT.max((all as f64 / (self.taught + all as f64)).min(1.0));
             self.usual += weight * (share - self.usual);
             self.taught = (self.taught + known as f64).min(1e9);
@@ -111,6 +118,18 @@ mod tests {
         assert!(!strays.window(&window(3, 90)).unwrap().score.alarm, "too few");
         // It is not learned, however long it lasts.
         (0..10_000).for_each(|_| assert!(strays.window(&window(100, 5000)).unwrap().score.alarm));
+    }
+
+    #[test]
+    fn a_service_that_starts_anew_is_not_attacked() {
+        let mut strays = Strays::default();
+        (0..600).for_each(|_| assert!(!strays.window(&window(1000, 5)).is_some_and(|said| said.score.alarm)));
+        for lost in [1000, 900, 300, 150] {
+            let said = strays.window(&window(0, lost)).unwrap();
+            assert!(!said.score.alarm && said.score.value == 0.0, "{said:?}");
+        }
+        assert!(strays.window(&window(1000, 2000)).unwrap().score.alarm, "on top of what comes");
+        assert!(strays.window(&window(0, 2500)).unwrap().score.alarm);
     }
 
     #[test]
