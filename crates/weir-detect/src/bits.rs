@@ -27,6 +27,12 @@ impl Bits {
         bits
     }
 
+    /// The places at which a column has a value.
+    pub fn equal(column: &[u64], value: u64) -> Self {
+        let word = |chunk: &[u64]| chunk.iter().rev().fold(0, |word, one| word << 1 | u64::from(*one == value));
+        Self { words: column.chunks(64).map(word).collect(), len: column.len() }
+    }
+
     /// How many numbers there could be.
     pub fn len(&self) -> usize {
         self.len
@@ -102,6 +108,8 @@ mod tests {
             prop_assert_eq!(ba.count(), sa.len());
             prop_assert_eq!(ba.is_empty(), sa.is_empty());
             prop_assert_eq!(ba.common(&bb), sa.intersection(&sb).count());
+            let column = (0..len).map(|i| u64::from(sa.contains(&i))).collect::<Vec<_>>();
+            prop_assert_eq!(Bits::equal(&column, 1), ba.clone());
             prop_assert!(ba.and(&bb).iter().eq(sa.intersection(&sb).copied()));
             prop_assert!(ba.or(&bb).iter().eq(sa.union(&sb).copied()));
             prop_assert!(ba.without(&bb).iter().eq(sa.difference(&sb).copied()));

@@ -8,10 +8,10 @@
 //! Batch mining of item sets against a benign baseline, no hierarchy of counters over fingerprints.
 
 mod beam;
-mod candidates;
 mod cover;
+mod kinds;
+mod pool;
 mod prior;
-mod sample;
 
 use weir_policy::rules::{Match, MatchVector, Term};
 
@@ -31,6 +31,8 @@ pub struct Settings {
     pub values: usize,
     /// The least share of the attack's packets that a rule covers and that a term holds for.
     pub support: f64,
+    /// Of the attack's packets, the least share for which a value is taken into a term beside the one that it was made for.
+    pub sibling: f64,
     /// Of what a rule matches, a term of the closure holds for at least this share.
     pub closure: f64,
     /// What a benign match costs: weight of the bound against the share that is covered.
@@ -54,6 +56,7 @@ impl Default for Settings {
             rules: 8,
             values: 4,
             support: 0.03,
+            sibling: 0.005,
             closure: 0.99,
             lambda: 200.0,
             drop_below: 5e-4,

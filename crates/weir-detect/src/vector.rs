@@ -43,6 +43,10 @@ impl Vector {
 
     /// The vector of the packets in a feature slot ([`weir_abi::counters::feature_slot`]).
     pub const fn of_slot(slot: u8) -> Vector {
+        OF_SLOT[slot as usize]
+    }
+
+    const fn told(slot: u8) -> Vector {
         if slot < 16 {
             return Vector::Syn;
         }
@@ -95,6 +99,17 @@ impl Vector {
         }
     }
 }
+
+/// Every slot's vector: asked for each slot of each vector of each target in each window.
+const OF_SLOT: [Vector; 256] = {
+    let mut all = [Vector::Other; 256];
+    let mut slot = 0;
+    while slot < all.len() {
+        all[slot] = Vector::told(slot as u8);
+        slot += 1;
+    }
+    all
+};
 
 /// What came for one target within a window, by feature slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,7 +186,10 @@ impl Window {
 
     /// Packets with a feature, or how often a fact about connections was seen.
     pub fn feature(&self, feature: Feature) -> u64 {
-        feature.sum(&self.slots)
+        match feature.fact() {
+            Some(slot) => self.slots.get(usize::from(slot)).copied().unwrap_or(0),
+            None => feature.sum(&self.slots),
+        }
     }
 
     /// All packets that came.

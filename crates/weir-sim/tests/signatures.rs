@@ -84,7 +84,7 @@ fn signatures_cover_floods_of_tools_and_spare_what_they_have_not_seen() {
     println!("{} benign packets for synthesis, {} unseen", reservoir.len(), unseen.len());
     for capture in listed.iter().filter(|c| c.label == "attack") {
         let wholly = WHOLLY.iter().find(|(name, _)| *name == capture.name);
-        let to = wholly.map(|(_, victim)| victim.parse().unwrap());
+        let to = wholly.map(|(_, victim)| victim.parse().unwrap()).or(capture.victim);
         let attack = vectors(&capture.path, to);
         let judged = judge(&attack, &reservoir, &unseen);
         println!(
@@ -98,7 +98,8 @@ fn signatures_cover_floods_of_tools_and_spare_what_they_have_not_seen() {
             judged.signature.accepted,
         );
         for rule in &judged.signature.rules {
-            println!("    {:?} {:.3} {:.6}  {}", rule.may, rule.coverage, rule.collateral, rule.matches);
+            let hits = unseen.iter().filter(|v| rule.matches.holds(v)).count();
+            println!("    {:?} {:.3} {:.6} {hits}  {}", rule.may, rule.coverage, rule.collateral, rule.matches);
         }
         compiles_exactly(&judged.signature, &capture.path);
         if wholly.is_some() {

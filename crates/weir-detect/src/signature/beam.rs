@@ -1,29 +1,39 @@
 //! The search for the best conjunction: a beam of the most promising ones grows by a term in each round.
 
-use super::sample::Candidate;
+use super::pool::Candidate;
 use super::{Settings, prior};
 use crate::bits::Bits;
 use crate::bound::share_upper;
 
-/// A conjunction of candidates, by their numbers.
+/// Terms that one search looks at, at most: as many as a set of them has bits.
+const TERMS: usize = u128::BITS as usize;
+
+/// A conjunction of candidates.
 #[derive(Clone, Debug)]
 pub struct Conjunction {
-    /// Ascending.
-    pub terms: Vec<usize>,
-    /// The attack's packets that it matches.
-    pub attack: Bits,
+    /// Their places among those that were searched, one bit each.
+    pub terms: u128,
+    /// Of the attack's packets that were left, how many it matches.
+    attack: Bits,
     /// The benign packets that it matches.
-    pub benign: Bits,
+    benign: Bits,
+    /// How many they are.
+    hits: usize,
     /// What is known of it beforehand.
-    pub told: u8,
+    told: u8,
     /// Higher is better.
-    pub score: f64,
+    score: f64,
 }
 
 impl Conjunction {
     /// The share of benign packets that it matches at most.
     pub fn collateral(&self) -> f64 {
-        harm(self.benign.count(), self.benign.len(), self.told)
+        harm(self.hits, self.benign.len(), self.told)
+    }
+
+    /// Whether the candidate at a place is one of its terms.
+    pub fn has(&self, at: usize) -> bool {
+        at < TERMS && self.terms >> at & 1 != 0
     }
 }
 
@@ -32,14 +42,25 @@ fn harm(hits: usize, benign: usize, told: u8) -> f64 {
     prior::bounded(told, hits, share_upper(hits, benign))
 }
 
-/// The best conjunction for what is left of the attack, whose bound is at most `most`.
-pub fn best(candidates: &[Candidate], left: &Bits, most: f64, settings: &Settings) -> Option<Conjunction> {
+/// The best conjunctions for what is left of the attack: one whose bound lets it drop, and one that may limit at least.
+#[derive(Clone, Debug, Default)]
+pub struct Best {
+    /// Its bound is at most [`Settings::drop_below`].
+    pub drops: Option<Conjunction>,
+    /// Its bound is at most [`Settings::limit_below`].
+    pub limits: Option<Conjunction>,
+}
+
+/// Searches.
+pub fn best(candidates: &[&Candidate], left: &Bits, benign: usize, settings: &Settings) -> Best {
+    let candidates = candidates.get(..TERMS.min(candidates.len())).unwrap_or_default();
     let least = (settings.support * left.len() as f64).ceil() as usize;
-    let mut best: Option<Conjunction> = None;
+    let mut best = Best::default();
     let mut beam = vec![Conjunction {
-        terms: Vec::new(),
+        terms: 0,
         attack: left.clone(),
-        benign: candidates.first().map_or_else(|| Bits::none(0), |c| Bits::all(c.benign.len())),
+        benign: Bits::all(benign),
+        hits: benign,
         told: 0,
         score: f64::NEG_INFINITY,
     }];
@@ -47,19 +68,24 @@ pub fn best(candidates: &[Candidate], left: &Bits, most: f64, settings: &Setting
         let mut grown: Vec<Growth> = Vec::new();
         for (parent, one) in beam.iter().enumerate() {
             let terms = candidates.iter().enumerate();
-            grown.extend(terms.filter_map(|(i, c)| Growth::of(one, parent, i, c, candidates, least, settings)));
+            grown.extend(terms.filter_map(|(at, added)| Growth::of(one, parent, at, added, candidates, least)));
         }
+        // The same terms in another order are the same conjunction.
+        grown.sort_by_key(|growth| growth.terms);
+        grown.dedup_by_key(|growth| growth.terms);
+        grown.iter_mut().for_each(|growth| growth.judge(&beam, candidates, settings));
         grown.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.terms.cmp(&b.terms)));
-        grown.dedup_by(|a, b| a.terms == b.terms);
         grown.truncate(settings.beam);
         let next = grown.into_iter().filter_map(|growth| growth.grown(&beam, candidates)).collect::<Vec<_>>();
         if next.is_empty() {
             break;
         }
-        if let Some(fit) = next.iter().find(|c| c.collateral() <= most)
-            && best.as_ref().is_none_or(|best| fit.score > best.score)
-        {
-            best = Some(fit.clone());
+        for (most, best) in [(settings.drop_below, &mut best.drops), (settings.limit_below, &mut best.limits)] {
+            if let Some(fit) = next.iter().find(|c| c.collateral() <= most)
+                && best.as_ref().is_none_or(|best| fit.score > best.score)
+            {
+                *best = Some(fit.clone());
+            }
         }
         beam = next;
     }
@@ -68,9 +94,13 @@ pub fn best(candidates: &[Candidate], left: &Bits, most: f64, settings: &Setting
 
 /// A conjunction that could be: counted before it is made, since most are not kept.
 struct Growth {
-    terms: Vec<usize>,
+    terms: u128,
     parent: usize,
     added: usize,
+    /// Of the attack's packets that are left, how many it matches.
+    attack: usize,
+    /// Of the benign ones.
+    hits: usize,
     score: f64,
 }
 
@@ -81,28 +111,31 @@ impl Growth {
         parent: usize,
         added: usize,
         candidate: &Candidate,
-        candidates: &[Candidate],
+        candidates: &[&Candidate],
         least: usize,
-        settings: &Settings,
     ) -> Option<Self> {
-        let same = |i: &usize| *i == added || candidates.get(*i).is_some_and(|c| c.kind == candidate.kind);
-        if one.terms.iter().any(same) {
+        let mut own = candidates.iter().enumerate().filter(|(at, _)| one.has(*at));
+        if own.any(|(_, c)| c.kind == candidate.kind) {
             return None;
         }
-        let hits = one.attack.common(&candidate.attack);
-        if hits < least.max(1) {
+        let attack = one.attack.common(&candidate.attack);
+        if attack < least.max(1) {
             return None;
         }
-        let harm = harm(one.benign.common(&candidate.benign), one.benign.len(), one.told | candidate.told);
-        let mut terms = one.terms.clone();
-        terms.push(added);
-        terms.sort_unstable();
-        Some(Self { terms, parent, added, score: hits as f64 / one.attack.len() as f64 - settings.lambda * harm })
+        Some(Self { terms: one.terms | 1 << added, parent, added, attack, hits: 0, score: f64::NEG_INFINITY })
     }
 
-    fn grown(self, beam: &[Conjunction], candidates: &[Candidate]) -> Option<Conjunction> {
+    fn judge(&mut self, beam: &[Conjunction], candidates: &[&Candidate], settings: &Settings) {
+        let (Some(one), Some(candidate)) = (beam.get(self.parent), candidates.get(self.added)) else { return };
+        self.hits = if one.hits == 0 { 0 } else { one.benign.common(&candidate.benign) };
+        let harm = harm(self.hits, one.benign.len(), one.told | candidate.told);
+        self.score = self.attack as f64 / one.attack.len() as f64 - settings.lambda * harm;
+    }
+
+    fn grown(self, beam: &[Conjunction], candidates: &[&Candidate]) -> Option<Conjunction> {
         let (one, candidate) = (beam.get(self.parent)?, candidates.get(self.added)?);
         let (attack, benign) = (one.attack.and(&candidate.attack), one.benign.and(&candidate.benign));
-        Some(Conjunction { terms: self.terms, attack, benign, told: one.told | candidate.told, score: self.score })
+        let told = one.told | candidate.told;
+        Some(Conjunction { terms: self.terms, attack, benign, hits: self.hits, told, score: self.score })
     }
 }

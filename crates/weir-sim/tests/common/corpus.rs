@@ -1,5 +1,6 @@
 //! The reference captures. They are large and not ours: they lie beside the project, or where `WEIR_SHARED` says.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
@@ -13,6 +14,8 @@ pub struct Listed {
     pub path: PathBuf,
     /// `attack`, `benign` or `malformed`.
     pub label: String,
+    /// Whom the attack is against, where that is one address.
+    pub victim: Option<IpAddr>,
     /// Frames in it.
     pub packets: u64,
     /// Sum of the original frame lengths.
@@ -37,6 +40,7 @@ pub fn all(test: &str) -> Option<Vec<Listed>> {
             name: fields[0].clone(),
             path: root.join(&fields[0]),
             label: fields[1].clone(),
+            victim: fields[3].parse().ok(),
             packets: number(5) as u64,
             bytes: number(6) as u64,
             duration_s: number(7),
