@@ -48,6 +48,20 @@ pub fn eval(project: &Project, args: &[String]) -> Result<bool> {
     Ok(status.context("cannot start weir")?.success())
 }
 
+/// `cost`: detection's cost, and replay's speed where there are captures.
+pub fn cost(project: &Project, args: &[String]) -> Result<bool> {
+    let corpus = project.shared().join("corpus");
+    let named = corpus.is_dir().then(|| ["--corpus".to_owned(), corpus.display().to_string()]);
+    example(project, "cost", &named.into_iter().flatten().chain(args.iter().cloned()).collect::<Vec<_>>())
+}
+
+/// A program beside the simulator: `crates/weir-sim/examples`.
+pub fn example(project: &Project, name: &str, args: &[String]) -> Result<bool> {
+    let mut run = project.cargo();
+    run.args(["run", "--quiet", "--release", "--package", "weir-sim", "--example", name, "--"]).args(args);
+    sh::succeeds(&mut run)
+}
+
 /// Builds `weir` and `weir-lab`.
 pub fn build(project: &Project, packages: &[Package]) -> Result<()> {
     for (package, _) in PROGRAMS {

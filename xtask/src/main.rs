@@ -75,6 +75,18 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Simulate a week of services without an attack: how often does one meet an incident that is none?
+    Simulate {
+        /// Passed on; `--help` names them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Measure what detection costs per packet and window, and how fast captures are replayed
+    Cost {
+        /// Passed on; `--help` names them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Run a test binary in the virtual machine (cargo calls this)
     #[command(hide = true)]
     VmRun {
@@ -110,6 +122,8 @@ fn run(command: Command) -> Result<bool> {
         Command::Demo { args } => lab::demo(&project, &args),
         Command::Bench { json, args } => lab::bench(&project, json.as_deref(), &args),
         Command::Eval { args } => lab::eval(&project, &args),
+        Command::Simulate { args } => lab::example(&project, "week", &args),
+        Command::Cost { args } => lab::cost(&project, &args),
         Command::VmRun { binary, args } => vm::run(&project, &binary, &args),
         Command::Ci => ci::run(&project),
     }

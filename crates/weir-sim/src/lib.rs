@@ -8,3 +8,4 @@ pub mod link;
 pub mod parity;
 pub mod pcap;
 pub mod replay;
+pub mod week;

@@ -132,7 +132,7 @@ mod tests {
                     let mut w = Window::default();
                     w.slots[usize::from(syn_slot(0))] = syns;
                     w.slots[usize::from(fact::COMPLETED)] = waiting.pop_front().unwrap();
-                    let score = handshakes.window(&w);
+                    let score = handshakes.window(&w, false);
                     assert!(!score.as_ref().is_some_and(|score| score.alarm), "{answered}: {score:?}");
                 }
             }
