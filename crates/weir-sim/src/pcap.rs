@@ -12,7 +12,7 @@ mod input;
 mod pcapng;
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::path::Path;
 
 pub use error::{CaptureError, Fault};
@@ -57,7 +57,7 @@ impl Capture {
     pub fn open(path: &Path) -> Result<Self, CaptureError> {
         let name = path.display().to_string();
         match File::open(path) {
-            Ok(file) => Self::new(BufReader::with_capacity(1 << 16, file), &name),
+            Ok(file) => Self::new(file, &name),
             Err(e) => Err(CaptureError::new(&name, 0, 0, Fault::Io(e))),
         }
     }
@@ -69,6 +69,11 @@ impl Capture {
             Ok(format) => Ok(Self { name: name.to_owned(), input, format, records: 0, over: false }),
             Err(fault) => Err(CaptureError::new(name, input.position(), 0, fault)),
         }
+    }
+
+    /// Takes a record back that nobody needs any more: the next one uses its room.
+    pub fn recycle(&mut self, record: Record) {
+        self.input.recycle(record.data);
     }
 
     /// Records read so far.

@@ -118,37 +118,68 @@ impl Replay {
 }
 
 /// Replays a capture file; `decide` is called with the tick, the capture's time in ns, and the frame.
-pub fn file(path: &Path, clock: Clock, decide: impl FnMut(u64, u64, &Bytes) -> Outcome) -> Report {
+pub fn file(path: &Path, clock: Clock, mut decide: impl FnMut(u64, u64, &Bytes) -> Outcome) -> Report {
     let name = path.display().to_string();
-    match Capture::open(path) {
-        Ok(capture) => records(&name, capture, clock, decide),
-        Err(e) => records(&name, [Err(e)], clock, decide),
+    let mut capture = match Capture::open(path) {
+        Ok(capture) => capture,
+        Err(e) => return records(&name, [Err(e)], clock, decide),
+    };
+    let mut played = Played { report: Report::new(&name), clock };
+    while let Some(record) = capture.next() {
+        match played.one(record, &mut decide) {
+            Some(record) => capture.recycle(record),
+            None => break,
+        }
     }
+    played.end()
 }
 
 /// Replays records from anywhere. What cannot be read ends the replay; what was read before it is in the report.
 pub fn records(
     name: &str,
     records: impl IntoIterator<Item = Result<Record, CaptureError>>,
-    mut clock: Clock,
+    clock: Clock,
     mut decide: impl FnMut(u64, u64, &Bytes) -> Outcome,
 ) -> Report {
-    let mut report = Report::new(name);
-    for (number, record) in (1..).zip(records) {
+    let mut played = Played { report: Report::new(name), clock };
+    let _ = records.into_iter().try_for_each(|record| played.one(record, &mut decide).map(drop));
+    played.end()
+}
+
+/// A replay that goes on.
+struct Played {
+    report: Report,
+    clock: Clock,
+}
+
+impl Played {
+    /// The next record, which is given back; nothing when the replay ends with it.
+    fn one(
+        &mut self,
+        record: Result<Record, CaptureError>,
+        decide: &mut impl FnMut(u64, u64, &Bytes) -> Outcome,
+    ) -> Option<Record> {
+        let report = &mut self.report;
         let record = match record {
             Ok(record) => record,
             Err(e) => {
                 report.error = Some(ReplayError::Capture(e));
-                break;
+                return None;
             }
         };
         let Some(frame) = ethernet(&record) else {
-            report.error = Some(ReplayError::Link { file: name.to_owned(), record: number, link: record.link });
-            break;
+            let (file, number) = (report.file.clone(), report.packets + 1);
+            report.error = Some(ReplayError::Link { file, record: number, link: record.link });
+            return None;
         };
-        let tick = clock.tick(record.time_ns);
+        let tick = self.clock.tick(record.time_ns);
         let outcome = decide(tick, record.time_ns, &frame.frame());
         report.add(&record, &outcome);
+        Some(record)
     }
-    report
+
+    fn end(mut self) -> Report {
+        self.report.finish();
+        self.report
+    }
 }

@@ -3,9 +3,10 @@
 use std::cell::Cell;
 
 use weir_abi::counters::FACTS;
+use weir_abi::target::NODE;
 use weir_abi::{
-    Cell32, Cell64, Config, FlowLine, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine,
-    TargetCells, TargetKey, TargetPolicy,
+    Addr, Cell32, Cell64, Config, FlowLine, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables,
+    SourceLine, TargetCells, TargetKey, TargetPolicy,
 };
 use weir_core::{Env, targets};
 
@@ -18,16 +19,33 @@ pub struct Cpu<'a> {
     number: u32,
     /// The feature slot that was counted last.
     slot: Cell<Option<u8>>,
+    /// The address that was looked up last, and where its targets stand: tables do not change while this borrows them.
+    near: Cell<Option<(Addr, usize, usize)>>,
 }
 
 impl<'a> Cpu<'a> {
     pub(super) fn new(env: &'a SimEnv, number: u32) -> Self {
-        Self { env, number, slot: Cell::new(None) }
+        Self { env, number, slot: Cell::new(None), near: Cell::new(None) }
     }
 
     /// The feature slot of the last packet that had a target.
     pub fn slot(&self) -> Option<u8> {
         self.slot.get()
+    }
+}
+
+impl Cpu<'_> {
+    /// The targets of an address.
+    fn targets_of(&self, addr: Addr) -> &[(TargetKey, u32)] {
+        let (from, to) = match self.near.get() {
+            Some((near, from, to)) if near == addr => (from, to),
+            _ => {
+                let (from, to) = tables::targets_of(&self.env.image, addr);
+                self.near.set(Some((addr, from, to)));
+                (from, to)
+            }
+        };
+        self.env.image.targets.get(from..to).unwrap_or_default()
     }
 }
 
@@ -66,11 +84,12 @@ impl Env for Cpu<'_> {
 
     /// Nothing is remembered here: the kernel's shortcut must not show.
     fn target(&self, key: &TargetKey) -> u32 {
-        targets::resolve(self, key)
+        // Of most addresses there is none.
+        if self.targets_of(key.addr).is_empty() { NODE } else { targets::resolve(self, key) }
     }
 
     fn target_entry(&self, key: &TargetKey) -> Option<u32> {
-        tables::target(&self.env.image, key)
+        self.targets_of(key.addr).iter().find(|(found, _)| found == key).map(|(_, id)| *id)
     }
 
     fn policy(&self, index: u32) -> Option<&TargetPolicy> {

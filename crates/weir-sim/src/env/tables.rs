@@ -1,8 +1,7 @@
 //! Reading an image's tables by index and key. Its vectors are sorted, so they are searched as they are.
 
-use weir_abi::{Lengths6, Part4, PrefixEntry, PrefixKey, TargetKey, TargetPolicy};
+use weir_abi::{Addr, Lengths6, Part4, PrefixEntry, PrefixKey, TargetKey, TargetPolicy};
 use weir_policy::TableImage;
-use weir_policy::compile::target_order;
 use weir_policy::lists::prefix_order;
 
 /// What ids without a policy ask for.
@@ -26,11 +25,12 @@ pub(super) fn prefix<'a>(image: &'a TableImage, key: &PrefixKey) -> Option<&'a P
     (found == key).then_some(entry)
 }
 
-pub(super) fn target(image: &TableImage, key: &TargetKey) -> Option<u32> {
-    let targets = &image.targets;
-    let at = targets.binary_search_by_key(&target_order(key), |(k, _)| target_order(k)).ok()?;
-    let (found, id) = &targets[at];
-    (found == key).then_some(*id)
+/// Where the targets of an address stand.
+pub(super) fn targets_of(image: &TableImage, addr: Addr) -> (usize, usize) {
+    let order = |key: &TargetKey| (key.addr.hi, key.addr.lo);
+    let from = image.targets.partition_point(|(key, _)| order(key) < (addr.hi, addr.lo));
+    let rest = image.targets.get(from..).unwrap_or_default();
+    (from, from + rest.iter().take_while(|(key, _)| key.addr == addr).count())
 }
 
 /// The policy at an index of the one copy there is: an environment changes its tables between two packets, never under one.

@@ -1,17 +1,27 @@
 //! Bytes of a capture with the position in it, and numbers in the capture's byte order.
 
 use super::{Fault, Record};
-use std::io::{ErrorKind, Read};
+use std::io::{BufRead, BufReader, ErrorKind, Read};
 
 /// A reader that knows where it is.
 pub(super) struct Input {
-    reader: Box<dyn Read + Send>,
+    reader: BufReader<Box<dyn Read + Send>>,
     position: u64,
+    /// A buffer that nobody needs any more.
+    spare: Vec<u8>,
 }
+
+/// Bytes that are read ahead.
+const AHEAD: usize = 1 << 16;
 
 impl Input {
     pub fn new(reader: impl Read + Send + 'static) -> Self {
-        Self { reader: Box::new(reader), position: 0 }
+        Self { reader: BufReader::with_capacity(AHEAD, Box::new(reader)), position: 0, spare: Vec::new() }
+    }
+
+    /// Takes a buffer back: the next bytes need no room of their own.
+    pub fn recycle(&mut self, buffer: Vec<u8>) {
+        self.spare = buffer;
     }
 
     /// Offset of the next byte.
@@ -51,11 +61,24 @@ impl Input {
 
     /// Exactly `length` bytes. Memory grows with what is there, not with what a corrupt length announces.
     pub fn body(&mut self, length: u32) -> Result<Vec<u8>, Fault> {
-        let mut data = Vec::with_capacity(length.min(1 << 16) as usize);
-        let found = (&mut self.reader).take(length as u64).read_to_end(&mut data)? as u64;
-        self.position += found;
-        if found < length as u64 {
-            return Err(Fault::Truncated { wanted: length as u64, found });
+        let length = length as usize;
+        let mut data = std::mem::take(&mut self.spare);
+        data.clear();
+        while data.len() < length {
+            let ahead = match self.reader.fill_buf() {
+                Ok([]) => break,
+                Ok(ahead) => ahead,
+                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+                Err(e) => return Err(Fault::Io(e)),
+            };
+            let part = ahead.get(..length - data.len()).unwrap_or(ahead);
+            data.extend_from_slice(part);
+            let taken = part.len();
+            self.reader.consume(taken);
+        }
+        self.position += data.len() as u64;
+        if data.len() < length {
+            return Err(Fault::Truncated { wanted: length as u64, found: data.len() as u64 });
         }
         Ok(data)
     }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use thiserror::Error;
+use weir_abi::Reason;
+use weir_abi::counters::REASON_SLOTS;
 use weir_core::Outcome;
 
 use crate::detect::Found;
@@ -34,6 +36,8 @@ pub struct Report {
     pub error: Option<ReplayError>,
     /// Times of the earliest and the latest frame.
     times: Option<(u64, u64)>,
+    /// Frames by reason, until [`Self::finish`].
+    counts: [u64; REASON_SLOTS],
 }
 
 /// Why a replay ended early.
@@ -71,6 +75,7 @@ impl Report {
             incidents: Vec::new(),
             error: None,
             times: None,
+            counts: [0; REASON_SLOTS],
         }
     }
 
@@ -87,6 +92,14 @@ impl Report {
             self.passed += 1;
         }
         self.would_drop += outcome.would as u64;
-        *self.verdicts.entry(outcome.reason().label()).or_default() += 1;
+        if let Some(count) = self.counts.get_mut(outcome.reason() as usize) {
+            *count += 1;
+        }
+    }
+
+    /// Names what was counted.
+    pub(super) fn finish(&mut self) {
+        let counts = Reason::ALL.iter().map(|reason| (reason.label(), self.counts.get(*reason as usize)));
+        self.verdicts = counts.filter_map(|(label, n)| Some((label, *n?))).filter(|(_, n)| *n > 0).collect();
     }
 }
