@@ -94,6 +94,7 @@ pub fn synthesize(attack: &[MatchVector], benign: &[MatchVector], share: f64, se
         narrow(one, &mut pool);
     }
     let mut found = permitted(found, benign.len(), settings);
+    spare(&mut found, settings.accept * share * attack.len() as f64);
     prune(&mut found, attack.len());
     sign(&found, attack.len(), benign.len(), share, settings)
 }
@@ -110,6 +111,17 @@ fn permitted(found: Vec<Found>, benign: usize, settings: &Settings) -> Vec<(Foun
         (one, Use::Drop)
     };
     found.into_iter().map(may).collect()
+}
+
+/// Rules that may drop and match too little of the attack are not about the attack: most of it cannot be told from customers, and
+/// what can be told may be a kind of customers that was seldom seen. None of them drops then.
+fn spare(found: &mut [(Found, Use)], enough: f64) {
+    let Some((first, _)) = found.first() else { return };
+    let none = Bits::none(first.attack.len());
+    let dropping = found.iter().filter(|(_, may)| *may == Use::Drop);
+    if (dropping.fold(none, |bits, (one, _)| bits.or(&one.attack)).count() as f64) < enough {
+        found.iter_mut().for_each(|(_, may)| *may = Use::Limit);
+    }
 }
 
 /// The next rule for what is left, closed; nothing when none is good enough.
