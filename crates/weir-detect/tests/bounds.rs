@@ -63,7 +63,7 @@ impl Node {
 
     fn windows(&mut self, lasted: u64) -> Vec<weir_detect::engine::Event> {
         let seen = |target: &u32| self.seen.get(target).copied().unwrap_or(true);
-        let rows = self.slots.iter().map(|(target, slots)| Row { target: *target, slots: *slots, seen: seen(target) });
+        let rows = self.slots.iter().map(|(target, slots)| Row { seen: seen(target), ..Row::new(*target, *slots) });
         let rows = rows.collect::<Vec<_>>();
         let events = self.engine.windows(self.number, lasted, &rows);
         self.number += lasted;
@@ -79,7 +79,12 @@ impl Node {
                     let mut packet = weir_policy::rules::MatchVector::default();
                     packet[..8].copy_from_slice(&bytes);
                     let source = Addr { hi: 0, lo: bytes[7].into() };
-                    self.engine.sample(target, Vector::ALL[vector], || Sampled { packet, source, weight: 1 });
+                    self.engine.sample(target, Vector::ALL[vector], || Sampled {
+                        packet,
+                        source,
+                        weight: 1,
+                        proven: false,
+                    });
                 }
                 self.seen.insert(target, seen);
                 self.windows(1)

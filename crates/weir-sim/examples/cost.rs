@@ -168,7 +168,7 @@ impl Driven {
     }
 
     fn rows(&self) -> Vec<Row> {
-        (1..).zip(&self.slots).map(|(target, slots)| Row { target, slots: *slots, seen: true }).collect()
+        (1..).zip(&self.slots).map(|(target, slots)| Row { seen: true, ..Row::new(target, *slots) }).collect()
     }
 
     /// A minute of windows; the cores that they took.

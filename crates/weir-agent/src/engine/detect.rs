@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
+use weir_abi::policy::flag;
 use weir_abi::target::NODE;
 use weir_abi::{Addr, Counter, Reason, Sample};
 use weir_api::local::{IncidentRow, SignatureRow, SourceShare, SourcesRow, Span};
@@ -158,11 +159,15 @@ impl Engine {
         if self.detection.networks.len() != targets as usize {
             self.detection.networks = networks(self.datapath.image());
         }
+        // A SYN that is challenged and not answered is a customer lost.
+        let answers = self.datapath.attachments().iter().all(|attachment| attachment.mute.is_none());
         self.detection.rows.clear();
         for target in 1..targets {
             let slots = self.datapath.feature_slots(target);
             let network = self.detection.networks.get(target as usize).copied().flatten();
-            self.detection.rows.push(Row { seen, network, ..Row::new(target, slots) });
+            let policy = self.datapath.image().policies.get(target as usize);
+            let challenge = answers && policy.is_some_and(|policy| policy.has(flag::CHALLENGE_AUTO));
+            self.detection.rows.push(Row { seen, challenge, network, ..Row::new(target, slots) });
         }
     }
 

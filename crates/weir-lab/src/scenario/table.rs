@@ -11,7 +11,7 @@ use crate::plan::{DNS_PORT, HTTP_PORT};
 use crate::server::dns;
 
 /// All of them, in the order in which they are shown.
-pub static ALL: [Scenario; 12] = [
+pub static ALL: [Scenario; 13] = [
     Scenario {
         name: "syn-flood-spoofed",
         about: "SYNs from a thousand million forged addresses, none of which comes twice",
@@ -57,6 +57,21 @@ pub static ALL: [Scenario; 12] = [
         pps: 500_000,
         policy: || Policy::of(&[web("  syn: {challenge: Always}\n")]),
         learns: false,
+        expected: &["challenged"],
+    },
+    Scenario {
+        name: "syn-flood-like-customers",
+        about: "the same SYNs to a target that is challenged by nobody before Weir notices: no rule tells them from customers'",
+        streams: || {
+            let syn = || syn_like_customers(HTTP_PORT);
+            vec![
+                from_as_far_as_customers(v4("spoofed v4", 3, Source::any_v4(), syn(), Payload::none())),
+                from_as_far_as_customers(v6("spoofed v6", 1, Source::any_v6(), syn(), Payload::none())),
+            ]
+        },
+        pps: 500_000,
+        policy: || Policy::of(&[web("")]),
+        learns: true,
         expected: &["challenged"],
     },
     Scenario {

@@ -101,7 +101,7 @@ impl Customers {
         // Customers live in some thousands of networks, a few of which are large.
         let network = chance.below(64) * chance.below(64);
         let source = 0x0a00_0000 + (self.region << 20) + (network << 8) + chance.below(250);
-        Sampled { packet: v, source: Addr { hi: 0, lo: 0xffff_0000_0000 | source }, weight: 1 }
+        Sampled { packet: v, source: Addr { hi: 0, lo: 0xffff_0000_0000 | source }, weight: 1, proven: false }
     }
 }
 

@@ -20,7 +20,7 @@ pub struct Told {
     /// `ATTACK` or `SURGE`.
     pub label: &'static str,
     /// What operators would call it.
-    pub vector: &'static str,
+    pub vector: String,
     /// Rules or limits were in force.
     pub enforced: bool,
     /// What the detectors saw.
@@ -104,7 +104,7 @@ impl Told {
             service,
             day: incident.detected as f64 / WINDOWS_PER_DAY as f64,
             label: incident.label.label(),
-            vector: incident.name(),
+            vector: incident.name().into_owned(),
             enforced: !rules.is_empty() || incident.strays.is_some(),
             evidence: incident.evidence.clone(),
             rules,

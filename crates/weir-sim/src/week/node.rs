@@ -147,7 +147,7 @@ impl Node {
     }
 
     fn rows(&self) -> Vec<Row> {
-        (1..).zip(&self.places).map(|(target, place)| Row { target, slots: place.slots, seen: true }).collect()
+        (1..).zip(&self.places).map(|(target, place)| Row { seen: true, ..Row::new(target, place.slots) }).collect()
     }
 
     fn lay(&mut self) {
