@@ -132,7 +132,7 @@ fn a_policy_says_what_was_asked_for() {
     let image = built(&policy([shop, other]), None).image;
     let p = image.policies[id(&image, "shop")];
     let hygiene = flag::TCP_FLAGS | flag::LAND | flag::PORT_ZERO;
-    assert_eq!(p.flags, flag::ENFORCE | flag::PROTOCOLS | flag::FRAGMENTS_DROP | hygiene);
+    assert_eq!(p.flags, flag::ENFORCE | flag::PROTOCOLS | flag::FRAGMENTS_DROP | flag::CHALLENGE_AUTO | hygiene);
     assert_eq!(p.served, [1 << 6 | 1 << 17, 0, 1 << 4, 0]);
     assert!(p.source.packets.cost > 0 && p.source.bytes.cost == 0 && p.source.syns.cost == 0);
     assert!(p.target.syns.cost > 0 && p.target.packets.cost == 0 && !p.prefix.any());

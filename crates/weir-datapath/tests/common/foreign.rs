@@ -145,8 +145,10 @@ pub fn has_tcx() -> bool {
 
 /// The pins that an attached interface has.
 pub fn pins_of(interface: &str, ending: &str) -> Vec<String> {
-    let egress = has_tcx().then(|| format!("{interface}-out"));
-    egress.into_iter().chain([format!("{interface}-{ending}")]).collect()
+    // The one that sends back is for what XDP answers.
+    let beside = if ending == "tcx" { &["out"][..] } else { &["back", "out"] };
+    let beside = beside.iter().filter(|_| has_tcx()).map(|one| format!("{interface}-{one}"));
+    beside.chain([format!("{interface}-{ending}")]).collect()
 }
 
 fn query_tcx(ifindex: u32) -> io::Result<Vec<u32>> {
