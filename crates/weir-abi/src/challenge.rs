@@ -16,11 +16,20 @@ pub const PROVEN_UNITS: u8 = 112;
 pub type Retry = Cell64;
 
 /// How replies to SYNs leave ([`crate::Config::reply`]).
+///
+/// `XDP_TX` is several times cheaper than the way through the stack, but out of some devices (a veth whose peer polls nothing) it is lost without
+/// an error. So it is tried on a share of the SYNs first, and that share goes the other way once it was proven. Which way a reply went follows
+/// from its cookie, so that the answer tells.
 pub mod reply {
     /// They cannot: nothing is challenged.
     pub const NONE: u32 = 0;
     /// Through traffic control: what XDP answers it hands to a program behind it, which sends it back.
     pub const STACK: u32 = 1;
-    /// XDP sends them itself (`XDP_TX`), which was proven to arrive.
-    pub const TRANSMIT: u32 = 2;
+    /// So as well, but for one in 2^[`OTHER_SHIFT`], which XDP sends itself.
+    pub const PROBE: u32 = 2;
+    /// XDP sends them itself (`XDP_TX`), but for one in 2^[`OTHER_SHIFT`].
+    pub const TRANSMIT: u32 = 3;
+
+    /// The share of replies that go the other way.
+    pub const OTHER_SHIFT: u32 = 3;
 }

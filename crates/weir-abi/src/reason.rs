@@ -119,6 +119,7 @@ reasons! {
     71 ChallengeRetry Pass "challenge_retry" "a challenged SYN came again after a plausible time, within the target's limit";
     72 Unchallengeable Drop "challenge_impossible" "the SYN cannot be challenged: it has IP options or extension headers, or is a fragment";
     73 RuleLimit Drop "rule_limit" "what an attack's rule matches is over what the target takes of it from sources that do not come regularly";
+    74 TransmittedAnswer Drop "challenge_answer_transmitted" "the answer to a challenge that XDP sent back itself, which proves that way as well as the source";
 }
 
 impl Reason {

@@ -35,6 +35,9 @@ pub trait Datapath: Send {
     /// Forgets connections in which the host has been silent for long.
     fn sweep_flows(&mut self) -> Result<(), DatapathError>;
 
+    /// Chooses how challenges leave, by what was answered; says what changed.
+    fn review_replies(&mut self) -> Option<&'static str>;
+
     /// Moves waiting samples to the end of `out`.
     fn poll_samples(&mut self, out: &mut Vec<Sample>) -> Result<(), DatapathError>;
 

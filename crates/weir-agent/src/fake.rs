@@ -136,6 +136,10 @@ impl Datapath for Fake {
         Ok(())
     }
 
+    fn review_replies(&mut self) -> Option<&'static str> {
+        None
+    }
+
     fn set_sampling(&mut self, pass_mask: u32, drop_mask: u32) -> Result<(), DatapathError> {
         self.state().sampling = Some((pass_mask, drop_mask));
         Ok(())

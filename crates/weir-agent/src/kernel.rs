@@ -107,6 +107,10 @@ impl Datapath for Adapter {
         Ok(())
     }
 
+    fn review_replies(&mut self) -> Option<&'static str> {
+        self.kernel.review_replies()
+    }
+
     fn poll_samples(&mut self, out: &mut Vec<Sample>) -> Result<(), DatapathError> {
         self.kernel.drain_samples(out);
         Ok(())

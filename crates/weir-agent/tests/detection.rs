@@ -145,7 +145,13 @@ fn a_flood_is_met_with_rules_that_outlive_a_new_policy_and_go_after_it() {
 
     world.windows(30, 5000);
     assert_eq!(world.incidents().len(), 1, "one incident, however long");
+    // Half a minute of quiet, and what is in force goes in three steps of five seconds.
     world.windows(311, 0);
+    let first = world.rules().0;
+    assert!(world.incidents()[0].state == "Watching" && first <= enforced, "{first} of {enforced}");
+    world.windows(50, 0);
+    assert_eq!((world.incidents()[0].state.as_str(), world.rules().0), ("Watching", 0));
+    world.windows(100, 0);
     assert_eq!((world.incidents()[0].state.as_str(), world.rules()), ("Ended", (0, 0)));
 }
 
@@ -171,7 +177,12 @@ fn strangers_are_held_back_and_let_go() {
     world.engine.reload(load(&files), at(world.start, world.windows));
     assert_eq!(strangers(&world), held);
 
+    // Half a minute of quiet, and the limit is twice as wide, four times, and gone.
     world.segments(311, 100, 0);
+    assert_eq!((world.incidents()[0].state.as_str(), strangers(&world).cost), ("Watching", held.cost / 2));
+    world.segments(50, 100, 0);
+    assert_eq!((world.incidents()[0].state.as_str(), strangers(&world).cost), ("Watching", held.cost / 4));
+    world.segments(100, 100, 0);
     assert_eq!((world.incidents()[0].state.as_str(), strangers(&world).cost), ("Ended", 0));
 }
 

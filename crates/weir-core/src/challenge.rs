@@ -76,6 +76,13 @@ pub const fn sequence(cookie: u64) -> u32 {
     cookie as u32
 }
 
+/// Whether XDP sends the reply with this cookie itself.
+#[inline(always)]
+pub fn transmits(mode: u32, cookie: u64) -> bool {
+    let other = cookie & ((1 << reply::OTHER_SHIFT) - 1) == 0;
+    (mode == reply::PROBE) & other | (mode == reply::TRANSMIT) & !other
+}
+
 /// Whether a SYN-ACK with these two numbers is a challenge of ours and not the host's. `ends`: as the client's SYN names them.
 #[inline(always)]
 pub fn is_ours<E: Env>(env: &E, ends: &Ends, ack: u32, seq: u32) -> bool {
@@ -115,14 +122,16 @@ pub fn answer<F: Frame, E: Env>(frame: &F, env: &E, head: &Head, policy: &Target
         return GO_ON;
     }
     let (ends, now) = (&head.ends, epoch(env));
-    let new = acknowledged(cookie(env, ends, now)) ^ head.seq;
-    let old = acknowledged(cookie(env, ends, now.wrapping_sub(1))) ^ head.seq;
-    let wrong = frame.blur((new != 0 && old != 0) as u8) & 1;
+    let (new, old) = (cookie(env, ends, now), cookie(env, ends, now.wrapping_sub(1)));
+    let is_new = acknowledged(new) == head.seq;
+    let wrong = frame.blur((!is_new && acknowledged(old) != head.seq) as u8) & 1;
     if wrong != 0 {
         return GO_ON;
     }
     prove(frame, env, ends.src);
-    Reason::ChallengeAnswer as u8
+    // Where it went the other way, the next answer tells the same.
+    let transmitted = transmits(env.config().reply, if is_new { new } else { old });
+    if frame.blur(transmitted as u8) & 1 != 0 { Reason::TransmittedAnswer as u8 } else { Reason::ChallengeAnswer as u8 }
 }
 
 /// What the challenge makes of a SYN that no earlier step had anything against: the number of a reason, [`GO_ON`] where nothing is

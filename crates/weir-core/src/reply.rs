@@ -29,6 +29,8 @@ pub struct Reply {
     pub at: usize,
     /// The headers.
     pub headers: Headers,
+    /// XDP is to send it itself, and not to hand it to the stack.
+    pub transmit: bool,
 }
 
 /// Hops that the reply may take.
@@ -40,21 +42,24 @@ const VERSION6: u32 = 6 << 28;
 
 /// The reply to a SYN that is to be challenged; nothing where its headers are none that can be answered.
 ///
-/// `stack`: the reply leaves through the kernel's stack. A SYN from this machine may have left its checksum to hardware that was
-/// never there (`CHECKSUM_PARTIAL`); its buffer still says so, and the sum will be completed on the way out.
+/// `xdp`: it is XDP that answers. A reply that leaves through the kernel's stack may answer a SYN from this machine that has left its checksum to
+/// hardware that was never there (`CHECKSUM_PARTIAL`); its buffer still says so, and the sum will be completed on the way out.
 #[inline(always)]
-pub fn reply<F: Frame, E: Env>(frame: &F, env: &E, stack: bool) -> Option<Reply> {
+pub fn reply<F: Frame, E: Env>(frame: &F, env: &E, xdp: bool) -> Option<Reply> {
     let Read::Head(syn) = Head::read(frame) else { return None };
     let syn = syn.blurred(frame);
-    let segment = segment(env, &syn, stack)?;
+    let cookie = challenge::cookie(env, &syn.ends, challenge::epoch(env));
+    let transmit = xdp & challenge::transmits(env.config().reply, cookie);
+    let transmit = frame.blur(transmit as u8) & 1 != 0;
+    let segment = segment(&syn, frame.blur64(cookie), !transmit)?;
     let headers = if syn.v6 { Headers::V6(six(&syn, segment)) } else { Headers::V4(four(&syn, segment)) };
-    Some(Reply { at: syn.at, headers })
+    Some(Reply { at: syn.at, headers, transmit })
 }
 
 /// Whether a frame that came is a reply of ours, on its way back through the stack. Nobody else knows its numbers.
 #[inline(always)]
 pub fn is_reply<F: Frame, E: Env>(frame: &F, env: &E) -> bool {
-    if env.config().reply != path::STACK {
+    if env.config().reply == path::NONE {
         return false;
     }
     let Read::Head(head) = Head::read(frame) else { return false };
@@ -94,8 +99,7 @@ type Segment = [u32; tcp::HEADER / 4];
 
 /// The TCP header of the reply.
 #[inline(always)]
-fn segment<E: Env>(env: &E, syn: &Head, stack: bool) -> Option<Segment> {
-    let cookie = challenge::cookie(env, &syn.ends, challenge::epoch(env));
+fn segment(syn: &Head, cookie: u64, stack: bool) -> Option<Segment> {
     let (seq, ack) = (challenge::sequence(cookie), challenge::acknowledged(cookie));
     if ack == syn.seq.wrapping_add(1) {
         // It would be no challenge but an answer. The client sends its SYN again.

@@ -14,6 +14,7 @@ use crate::map_use::{self, MapUse};
 use crate::object::{Object, Sizes};
 use crate::pins::Pins;
 use crate::privileges;
+use crate::replies::Replies;
 use crate::samples::Samples;
 use crate::tables::{ApplyReport, Tables};
 
@@ -36,6 +37,7 @@ pub struct Datapath {
     tables: Tables,
     counters: Counters,
     flows: Flows,
+    replies: Replies,
     samples: Samples,
     options: OpenOptions,
     pins: Pins,
@@ -61,9 +63,22 @@ impl Datapath {
         }
         let counters = Counters::new(&object, &options.sizes)?;
         let flows = Flows::new(&object, &options.sizes)?;
+        let replies = Replies::default();
         let samples = Samples::new(object.take_samples()?);
         let (adopted, upgrade) = (maps.adopted, maps.upgrade);
-        Ok(Self { object, tables, counters, flows, samples, options, pins, attachments: Vec::new(), adopted, upgrade })
+        Ok(Self {
+            object,
+            tables,
+            counters,
+            flows,
+            replies,
+            samples,
+            options,
+            pins,
+            attachments: Vec::new(),
+            adopted,
+            upgrade,
+        })
     }
 
     /// Whether pinned tables were adopted.
@@ -94,12 +109,11 @@ impl Datapath {
         }
         // A connection that leaves where nobody looks would be taken for a stranger's.
         let sees = done.iter().all(|attachment| attachment.blind.is_none());
-        // A SYN that is challenged and not answered is a customer lost. How a frame comes back that XDP sends by itself is not known:
-        // out of a veth whose peer polls nothing it does not, and nobody counts it as an error.
-        let answers = done.iter().all(|attachment| attachment.mute.is_none());
+        let way = Replies::first(&done, self.tables.config().reply);
+        self.replies.begin(&self.counters, self.options.sizes.targets);
         self.tables.configure(|c| {
             c.connections = sees.into();
-            c.reply = if answers { reply::STACK } else { reply::NONE };
+            c.reply = way;
         });
         self.attachments = done;
         for link in attach::release_others(&links, &kept)? {
@@ -149,6 +163,17 @@ impl Datapath {
             c.sample_pass_mask = pass_mask;
             c.sample_drop_mask = drop_mask;
         });
+    }
+
+    /// Looks at what was answered to challenges, and chooses how they leave; to be called every second or so. Says what changed.
+    pub fn review_replies(&mut self) -> Option<&'static str> {
+        let way = self.replies.review(self.tables.config().reply, &self.counters, self.options.sizes.targets)?;
+        self.tables.configure(|c| c.reply = way);
+        Some(if way == reply::TRANSMIT {
+            "challenges that XDP sends itself are answered: nearly all leave so from now on"
+        } else {
+            "challenges that XDP sends itself are not answered: all leave through the stack from now on"
+        })
     }
 
     /// The kernel's tick now.

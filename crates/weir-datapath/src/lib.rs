@@ -18,6 +18,7 @@ mod pins;
 mod plain;
 mod privileges;
 mod readback;
+mod replies;
 mod run;
 mod samples;
 mod sys;

@@ -11,7 +11,9 @@ use common::netns::run;
 use common::policy::{SHOP, image, shop};
 use common::skip;
 use common::world::{NODE, PEER, UPLINK, World};
+use socket2::{Domain, Socket, Type};
 use weir_abi::Reason;
+use weir_abi::challenge::reply;
 use weir_datapath::{Datapath, Hook, OpenOptions};
 use weir_policy::model::Challenge;
 
@@ -43,10 +45,61 @@ fn counted(datapath: &Datapath) -> [u64; 4] {
         .map(|reason| datapath.counters().one(SHOP, false, reason).packets)
 }
 
+/// Connects from an address, as patient as a client.
+fn connect(from: Ipv4Addr) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
+    socket.connect_timeout(&SocketAddr::from((NODE, PORT)).into(), PATIENCE).expect("a connection");
+    socket.into()
+}
+
+/// Replies that XDP sends itself arrive where the other end of the cable polls, and are lost without an error where it does not. Either is
+/// found out by the answers, and no customer stays outside for it.
+#[test]
+fn the_short_way_is_taken_once_it_is_proven() {
+    let test = "the_short_way_is_taken_once_it_is_proven";
+    for polls in [true, false] {
+        let Some(world) = World::new(test) else { return };
+        if !world.node.run(|| tcx_or_skip(test)) {
+            return;
+        }
+        introduce(&world);
+        let _polling = polls.then(|| world.peer.run(|| Foreign::xdp_link("polls", PEER)));
+        let mut datapath = world.node.run(|| start(world.options(), Hook::NativeXdp, Challenge::Always));
+        let listener = world.node.run(|| TcpListener::bind((NODE, PORT)).unwrap());
+        assert_eq!(datapath.tables().config().reply, reply::PROBE);
+        let mut said = None;
+        let mut customers = 0;
+        while said.is_none() {
+            customers += 1;
+            assert!(customers < 250, "nothing was found out");
+            let customer = Ipv4Addr::new(10, 7, 1, customers);
+            world.peer.ip(&format!("address add {customer}/24 dev {PEER}")).unwrap();
+            world
+                .node
+                .ip(&format!("neigh replace {customer} lladdr 02:00:00:00:00:02 nud permanent dev {UPLINK}"))
+                .unwrap();
+            world.node.ip(&format!("route replace {customer} dev {UPLINK}")).unwrap();
+            visit_as(&world, &listener, customer);
+            said = datapath.review_replies();
+        }
+        let way = if polls { reply::TRANSMIT } else { reply::STACK };
+        assert_eq!(datapath.tables().config().reply, way, "{said:?}");
+        let answered = datapath.counters().one(SHOP, false, Reason::TransmittedAnswer).packets;
+        assert_eq!(answered > 0, polls, "{answered}");
+        visit_as(&world, &listener, CUSTOMER);
+        world.node.run(|| datapath.detach().unwrap());
+    }
+}
+
 /// One connection from its SYN to the last byte.
 fn visit(world: &World, listener: &TcpListener) {
-    let address = SocketAddr::from((NODE, PORT));
-    let mut customer = world.peer.run(|| TcpStream::connect_timeout(&address, PATIENCE).expect("a connection"));
+    visit_as(world, listener, CUSTOMER);
+}
+
+/// The same from an address.
+fn visit_as(world: &World, listener: &TcpListener, from: Ipv4Addr) {
+    let mut customer = world.peer.run(|| connect(from));
     let (mut server, _) = listener.accept().unwrap();
     let sent = [7; 100_000];
     let answer = std::thread::spawn(move || {
@@ -70,6 +123,7 @@ fn story(test: &str, prepare: impl Fn(&World) -> Option<Foreign>, generic: bool,
     let _other = prepare(&world);
     let options = || OpenOptions { generic, ..world.options() };
     let datapath = world.node.run(|| start(options(), hook, Challenge::Always));
+    datapath.tables().configure(|c| c.reply = reply::STACK);
     let listener = world.node.run(|| TcpListener::bind((NODE, PORT)).unwrap());
     visit(&world, &listener);
     assert_eq!(counted(&datapath), [1, 1, 1, 0], "{hook:?}: asked once, answered, let in");
@@ -121,6 +175,7 @@ fn a_client_whose_answer_is_swallowed_gets_in_a_second_later() {
     }
     introduce(&world);
     let datapath = world.node.run(|| start(world.options(), Hook::NativeXdp, Challenge::Always));
+    datapath.tables().configure(|c| c.reply = reply::STACK);
     let listener = world.node.run(|| TcpListener::bind((NODE, PORT)).unwrap());
     visit(&world, &listener);
     assert_eq!(counted(&datapath), [1, 0, 0, 1]);

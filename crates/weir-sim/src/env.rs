@@ -188,8 +188,8 @@ impl SimEnv {
     }
 
     /// The frame that answers a challenged SYN: by `XDP_TX`, or through the stack.
-    pub fn reply(&self, frame: &Bytes<'_>, stack: bool) -> Option<Vec<u8>> {
-        let reply = reply::reply(frame, &self.cpu(0), stack)?;
+    pub fn reply(&self, frame: &Bytes<'_>, xdp: bool) -> Option<Vec<u8>> {
+        let reply = reply::reply(frame, &self.cpu(0), xdp)?;
         let link = frame.data().get(..reply.at)?;
         let mut out = [&link[6..12], &link[..6], &link[12..]].concat();
         let words: &[u32] = match &reply.headers {

@@ -11,7 +11,6 @@
 mod answer;
 mod report;
 
-use weir_abi::challenge::reply;
 use weir_abi::{Config, Sample};
 use weir_policy::TableImage;
 use weir_wire::Bytes;
@@ -171,8 +170,7 @@ impl<K: Kernel> Parity<K> {
         let outcome = self.host.simulate(&frame);
         self.report.count(&outcome);
         // What leaves by traffic control is the stack's, and so is what XDP hands to it.
-        let stack = hook == Hook::Tcx || self.host.config().reply == reply::STACK;
-        let reply = if outcome.challenged { self.host.reply(&frame, stack) } else { None };
+        let reply = if outcome.challenged { self.host.reply(&frame, hook == Hook::Xdp) } else { None };
         Answer::expected(&outcome, reply, &frame)
     }
 

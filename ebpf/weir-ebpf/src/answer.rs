@@ -3,7 +3,6 @@
 use aya_ebpf::bindings::{__sk_buff, TC_ACT_SHOT, xdp_action, xdp_md};
 use aya_ebpf::helpers::{bpf_redirect, bpf_skb_change_tail, bpf_xdp_adjust_tail};
 use aya_ebpf::programs::XdpContext;
-use weir_abi::challenge::reply::TRANSMIT;
 use weir_core::Env;
 use weir_core::reply::{Headers, Reply, WORDS4, WORDS6, reply};
 
@@ -16,8 +15,7 @@ pub fn xdp(ctx: *mut xdp_md) -> u64 {
     let Some(env) = KernelEnv::new() else { return xdp_action::XDP_DROP as u64 };
     let frame = Linear::of_xdp(&XdpContext::new(ctx), env.noise());
     let length = frame.length;
-    let transmit = env.config().reply == TRANSMIT;
-    let Some(reply) = reply(&frame, &env, !transmit) else { return xdp_action::XDP_DROP as u64 };
+    let Some(reply) = reply(&frame, &env, true) else { return xdp_action::XDP_DROP as u64 };
     let cut = wanted(&reply) as i32 - length as i32;
     // SAFETY: the helper checks the length; all packet pointers are read again below.
     if unsafe { bpf_xdp_adjust_tail(ctx, cut) } != 0 {
@@ -26,7 +24,7 @@ pub fn xdp(ctx: *mut xdp_md) -> u64 {
     if !write(&Linear::of(Context::Xdp(ctx), 0, env.noise()), &reply) {
         return xdp_action::XDP_DROP as u64;
     }
-    (if transmit { xdp_action::XDP_TX } else { xdp_action::XDP_PASS }) as u64
+    (if reply.transmit { xdp_action::XDP_TX } else { xdp_action::XDP_PASS }) as u64
 }
 
 /// Answers a socket buffer.
@@ -34,7 +32,7 @@ pub fn xdp(ctx: *mut xdp_md) -> u64 {
 pub fn skb(skb: *mut __sk_buff) -> u64 {
     let Some(env) = KernelEnv::new() else { return TC_ACT_SHOT as u64 };
     let frame = Linear::of(Context::Skb(skb), 0, env.noise());
-    let Some(reply) = reply(&frame, &env, true) else { return TC_ACT_SHOT as u64 };
+    let Some(reply) = reply(&frame, &env, false) else { return TC_ACT_SHOT as u64 };
     // SAFETY: the helper checks the length and makes the buffer ours; all packet pointers are read again below.
     if unsafe { bpf_skb_change_tail(skb, wanted(&reply) as u32, 0) } != 0 {
         return TC_ACT_SHOT as u64;

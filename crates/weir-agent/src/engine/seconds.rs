@@ -34,6 +34,9 @@ impl Seconds {
 impl Engine {
     /// To be called every [`POLL`] or so.
     pub fn tick(&mut self, now: Now) {
+        if let Some(change) = self.datapath.review_replies() {
+            tracing::info!(change, "SYN challenge");
+        }
         let mut result = self.fetch_samples(now).and_then(|()| self.detect(now));
         if now.steady.saturating_duration_since(self.seconds.read) >= READ {
             self.seconds.read = now.steady;

@@ -26,7 +26,7 @@ fn on(story: &mut Story) {
     image.policies[1].flags |= policy_flag::CHALLENGE;
     image.policies[1].retries = Limit { cost, window: 2 * cost };
     story.env.apply(image).unwrap();
-    story.env.configure(|c| c.reply = reply::TRANSMIT);
+    story.env.configure(|c| c.reply = reply::STACK);
 }
 
 /// The number that the challenge of a SYN acknowledges.

@@ -57,7 +57,7 @@ fn challenges_and_what_comes_of_them() {
     let mut replied = BTreeSet::new();
     for number in 0..rounds {
         if number % 1000 == 500 {
-            let path = [reply::STACK, reply::NONE, reply::TRANSMIT][(number / 1000) as usize % 3];
+            let path = [reply::STACK, reply::NONE, reply::PROBE, reply::TRANSMIT][(number / 1000) as usize % 4];
             parity.configure(|c| c.reply = path);
         }
         if number % 400 == 0 {
@@ -106,7 +106,13 @@ fn challenges_and_what_comes_of_them() {
     let report = parity.finish();
     alike(&report);
     assert_eq!(replied, BTreeSet::from(["IPv4", "IPv6", "tagged"]));
-    let reasons = [Reason::Challenged, Reason::ChallengeAnswer, Reason::Proven, Reason::ChallengeRetry];
+    let reasons = [
+        Reason::Challenged,
+        Reason::ChallengeAnswer,
+        Reason::Proven,
+        Reason::ChallengeRetry,
+        Reason::TransmittedAnswer,
+    ];
     for reason in reasons {
         assert!(report.reasons.keys().any(|(r, _)| *r == reason), "{reason:?}: {:?}", report.reasons);
     }

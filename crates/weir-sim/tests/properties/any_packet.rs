@@ -77,6 +77,7 @@ fn generated_packets_under_changing_policies_and_a_jumping_clock() {
         &Reason::ChallengeRetry,
         &Reason::Unchallengeable,
         &Reason::RuleLimit,
+        &Reason::TransmittedAnswer,
     ];
     assert_eq!(missed, stories, "never seen");
 }
