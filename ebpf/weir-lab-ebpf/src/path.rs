@@ -44,6 +44,22 @@ pub fn stub(_ctx: XdpContext) -> u32 {
     XDP_PASS
 }
 
+/// The world behind the router: what goes to an address that floods forge (11.0.0.0 to 99.255.255.255, 2a00::/12) arrives nowhere, at nobody's
+/// expense. In the lab the router would route it on the core that the node needs.
+#[xdp]
+pub fn world(ctx: XdpContext) -> u32 {
+    if forged(&ctx).unwrap_or(false) { XDP_DROP } else { XDP_PASS }
+}
+
+#[inline(always)]
+fn forged(ctx: &XdpContext) -> Option<bool> {
+    match read::<u16>(ctx, 12)? {
+        IPV4 => Some((11..100).contains(&u32::from_be(read::<u32>(ctx, 30)?).wrapping_shr(24))),
+        IPV6 => Some(u16::from_be(read::<u16>(ctx, 38)?) & 0xfff0 == 0x2a00),
+        _ => None,
+    }
+}
+
 /// Drops everything that does not come from the customers' networks (IP only: ARP passes, and so does what an IPv6 router
 /// says from its link-local address).
 #[xdp]

@@ -33,6 +33,11 @@ impl Stub {
         self.0.attach("stub", interface)
     }
 
+    /// Attaches the one that also swallows what goes to addresses that floods forge.
+    pub fn attach_world(&mut self, interface: &LabInterface) -> Result<Attached, Error> {
+        self.0.attach("world", interface)
+    }
+
     /// Average time for one frame over `repeat` runs on that frame (`BPF_PROG_TEST_RUN`). The program does nothing, so this
     /// is the method's own floor.
     pub fn time(&mut self, frame: &[u8], repeat: u32) -> Result<Duration, Error> {

@@ -57,7 +57,7 @@ pub static ALL: [Scenario; 13] = [
         pps: 500_000,
         policy: || Policy::of(&[web("  syn: {challenge: Always}\n")]),
         learns: false,
-        expected: &["challenged"],
+        expected: &["challenged", "challenge_answer", "challenge_answer_transmitted"],
     },
     Scenario {
         name: "syn-flood-like-customers",
@@ -72,7 +72,7 @@ pub static ALL: [Scenario; 13] = [
         pps: 500_000,
         policy: || Policy::of(&[web("")]),
         learns: true,
-        expected: &["challenged"],
+        expected: &["challenged", "challenge_answer", "challenge_answer_transmitted"],
     },
     Scenario {
         name: "syn-flood-single",
