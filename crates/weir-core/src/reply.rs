@@ -33,6 +33,17 @@ pub struct Reply {
     pub transmit: bool,
 }
 
+/// How a reply may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Through the stack: traffic control has no other way.
+    Stack,
+    /// As its cookie says, see [`weir_abi::challenge::reply`].
+    Chosen,
+    /// XDP sends it, whatever the cookie says.
+    Transmit,
+}
+
 /// Hops that the reply may take.
 const TTL: u32 = 64;
 /// Don't fragment, in the word of identification, flags and offset.
@@ -42,14 +53,18 @@ const VERSION6: u32 = 6 << 28;
 
 /// The reply to a SYN that is to be challenged; nothing where its headers are none that can be answered.
 ///
-/// `xdp`: it is XDP that answers. A reply that leaves through the kernel's stack may answer a SYN from this machine that has left its checksum to
-/// hardware that was never there (`CHECKSUM_PARTIAL`); its buffer still says so, and the sum will be completed on the way out.
+/// A reply that leaves through the kernel's stack may answer a SYN from this machine that has left its checksum to hardware that was never there
+/// (`CHECKSUM_PARTIAL`); its buffer still says so, and the sum will be completed on the way out.
 #[inline(always)]
-pub fn reply<F: Frame, E: Env>(frame: &F, env: &E, xdp: bool) -> Option<Reply> {
+pub fn reply<F: Frame, E: Env>(frame: &F, env: &E, way: Way) -> Option<Reply> {
     let Read::Head(syn) = Head::read(frame) else { return None };
     let syn = syn.blurred(frame);
     let cookie = challenge::cookie(env, &syn.ends, challenge::epoch(env));
-    let transmit = xdp & challenge::transmits(env.config().reply, cookie);
+    let transmit = match way {
+        Way::Stack => false,
+        Way::Chosen => challenge::transmits(env.config().reply, cookie),
+        Way::Transmit => true,
+    };
     let transmit = frame.blur(transmit as u8) & 1 != 0;
     let segment = segment(&syn, frame.blur64(cookie), !transmit)?;
     let headers = if syn.v6 { Headers::V6(six(&syn, segment)) } else { Headers::V4(four(&syn, segment)) };

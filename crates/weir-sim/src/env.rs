@@ -17,7 +17,7 @@ use weir_abi::{
     ABI_VERSION, Addr, Cell32, Cell64, Config, Counter, FEATURE_SLOTS, FragmentSlot, Reason, SourceLine, TargetCells,
     maps,
 };
-use weir_core::reply::{self, Headers};
+use weir_core::reply::{self, Headers, Way};
 use weir_core::{Env, Outcome, learn, process, regulars};
 use weir_policy::{Diff, TableImage};
 use weir_wire::{Bytes, Frame};
@@ -187,9 +187,9 @@ impl SimEnv {
         }
     }
 
-    /// The frame that answers a challenged SYN: by `XDP_TX`, or through the stack.
-    pub fn reply(&self, frame: &Bytes<'_>, xdp: bool) -> Option<Vec<u8>> {
-        let reply = reply::reply(frame, &self.cpu(0), xdp)?;
+    /// The frame that answers a challenged SYN.
+    pub fn reply(&self, frame: &Bytes<'_>, way: Way) -> Option<Vec<u8>> {
+        let reply = reply::reply(frame, &self.cpu(0), way)?;
         let link = frame.data().get(..reply.at)?;
         let mut out = [&link[6..12], &link[..6], &link[12..]].concat();
         let words: &[u32] = match &reply.headers {

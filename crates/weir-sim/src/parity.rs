@@ -12,6 +12,7 @@ mod answer;
 mod report;
 
 use weir_abi::{Config, Sample};
+use weir_core::reply::Way;
 use weir_policy::TableImage;
 use weir_wire::Bytes;
 
@@ -170,7 +171,11 @@ impl<K: Kernel> Parity<K> {
         let outcome = self.host.simulate(&frame);
         self.report.count(&outcome);
         // What leaves by traffic control is the stack's, and so is what XDP hands to it.
-        let reply = if outcome.challenged { self.host.reply(&frame, hook == Hook::Xdp) } else { None };
+        let reply = if outcome.challenged {
+            self.host.reply(&frame, if hook == Hook::Xdp { Way::Chosen } else { Way::Stack })
+        } else {
+            None
+        };
         Answer::expected(&outcome, reply, &frame)
     }
 

@@ -3,11 +3,14 @@
 use aya_ebpf::bindings::{__sk_buff, TC_ACT_SHOT, xdp_action, xdp_md};
 use aya_ebpf::helpers::{bpf_redirect, bpf_skb_change_tail, bpf_xdp_adjust_tail};
 use aya_ebpf::programs::XdpContext;
+use weir_abi::challenge::HANDED_PER_TICK;
+use weir_abi::challenge::reply as path;
 use weir_core::Env;
-use weir_core::reply::{Headers, Reply, WORDS4, WORDS6, reply};
+use weir_core::reply::{Headers, Reply, WORDS4, WORDS6, Way, reply};
 
 use crate::env::KernelEnv;
 use crate::frame::{Context, Linear};
+use crate::maps;
 
 /// Answers an XDP frame: sends it back, or hands it to the stack, where a program behind this one does.
 #[inline(never)]
@@ -15,7 +18,16 @@ pub fn xdp(ctx: *mut xdp_md) -> u64 {
     let Some(env) = KernelEnv::new() else { return xdp_action::XDP_DROP as u64 };
     let frame = Linear::of_xdp(&XdpContext::new(ctx), env.noise());
     let length = frame.length;
-    let Some(reply) = reply(&frame, &env, true) else { return xdp_action::XDP_DROP as u64 };
+    let Some(mut answer) = reply(&frame, &env, Way::Chosen) else { return xdp_action::XDP_DROP as u64 };
+    if !answer.transmit && !may_hand(&env) {
+        if env.config().reply == path::STACK {
+            return xdp_action::XDP_DROP as u64;
+        }
+        // Anew: its checksum has to be whole.
+        let Some(other) = reply(&frame, &env, Way::Transmit) else { return xdp_action::XDP_DROP as u64 };
+        answer = other;
+    }
+    let reply = answer;
     let cut = wanted(&reply) as i32 - length as i32;
     // SAFETY: the helper checks the length; all packet pointers are read again below.
     if unsafe { bpf_xdp_adjust_tail(ctx, cut) } != 0 {
@@ -32,7 +44,10 @@ pub fn xdp(ctx: *mut xdp_md) -> u64 {
 pub fn skb(skb: *mut __sk_buff) -> u64 {
     let Some(env) = KernelEnv::new() else { return TC_ACT_SHOT as u64 };
     let frame = Linear::of(Context::Skb(skb), 0, env.noise());
-    let Some(reply) = reply(&frame, &env, false) else { return TC_ACT_SHOT as u64 };
+    let Some(reply) = reply(&frame, &env, Way::Stack) else { return TC_ACT_SHOT as u64 };
+    if !may_hand(&env) {
+        return TC_ACT_SHOT as u64;
+    }
     // SAFETY: the helper checks the length and makes the buffer ours; all packet pointers are read again below.
     if unsafe { bpf_skb_change_tail(skb, wanted(&reply) as u32, 0) } != 0 {
         return TC_ACT_SHOT as u64;
@@ -48,6 +63,21 @@ pub fn skb(skb: *mut __sk_buff) -> u64 {
 pub fn back(skb: *mut __sk_buff) -> u64 {
     // SAFETY: the context is the kernel's; the helper only notes where the packet is to go.
     unsafe { bpf_redirect((*skb).ifindex, 0) as u64 }
+}
+
+/// Whether this CPU may hand another reply to the stack within this tick.
+#[inline(always)]
+fn may_hand(env: &KernelEnv) -> bool {
+    let Some(handed) = maps::HANDED.get_ptr_mut(0) else { return false };
+    let tick = env.tick();
+    // SAFETY: the element belongs to this CPU, and packet programs on one CPU do not interrupt each other.
+    unsafe {
+        if (*handed)[0] != tick {
+            *handed = [tick, 0];
+        }
+        (*handed)[1] += 1;
+        (*handed)[1] <= HANDED_PER_TICK
+    }
 }
 
 /// Length of the reply's frame.

@@ -67,6 +67,9 @@ pub static PROVEN: Array<Shared<FlowLine>> = Array::with_max_entries(DEFAULT_PRO
 pub static RETRIES: Array<Shared<Retry>> = Array::with_max_entries(DEFAULT_RETRY_SLOTS, MMAPABLE);
 #[map]
 pub static REGULARS: Array<Shared<FlowLine>> = Array::with_max_entries(DEFAULT_PROVEN_LINES, MMAPABLE);
+/// A tick, and the replies handed to the stack within it: this CPU's.
+#[map]
+pub static HANDED: PerCpuArray<[u64; 2]> = PerCpuArray::with_max_entries(1, 0);
 /// The decision that a program leaves to the program behind it: one word, written just before the tail call.
 #[map]
 pub static SETTLING: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);

@@ -5,6 +5,7 @@ use weir_abi::flow::AGE_SHIFT;
 use weir_abi::limit::TARGET_UNIT_SHIFT;
 use weir_abi::policy::flag as policy_flag;
 use weir_abi::{Limit, Reason};
+use weir_core::reply::Way;
 use weir_policy::model::{Endpoint, Target};
 use weir_sim::env::Sizes;
 use weir_wire::Bytes;
@@ -31,7 +32,7 @@ fn on(story: &mut Story) {
 
 /// The number that the challenge of a SYN acknowledges.
 fn asked(story: &Story, syn: &[u8]) -> u32 {
-    let reply = story.env.reply(&Bytes::new(syn), false).expect("a reply");
+    let reply = story.env.reply(&Bytes::new(syn), Way::Transmit).expect("a reply");
     let at = if reply[12..14] == [0x86, 0xdd] { 54 } else { 34 };
     u32::from_be_bytes(reply[at + 8..at + 12].try_into().unwrap())
 }
@@ -64,7 +65,7 @@ fn the_reply_is_a_packet_that_a_stack_takes() {
     let story = challenging(&Sizes::default());
     for (pair, at) in [(from(ANN, SHOP), 34), (from(ANN6, SHOP6), 54)] {
         let syn = tagged(0x8100, 7, &pair.syn(4000, 443));
-        let reply = story.env.reply(&Bytes::new(&syn), false).expect("a reply");
+        let reply = story.env.reply(&Bytes::new(&syn), Way::Transmit).expect("a reply");
         assert_eq!((&reply[..6], &reply[6..12], &reply[12..18]), (&syn[6..12], &syn[..6], &syn[12..18]), "the link");
         let untagged = [&reply[..12], &reply[16..]].concat();
         let tcp = &untagged[at..];
@@ -104,6 +105,26 @@ fn a_cookie_is_good_for_this_epoch_and_the_next() {
     }
 }
 
+/// The answer to a reply that XDP sent itself proves that way; which one it was follows from its cookie.
+#[test]
+fn an_answer_tells_which_way_its_question_went() {
+    let mut ways = std::collections::BTreeSet::new();
+    for port in 4000..4040 {
+        let mut story = challenging(&Sizes::default());
+        story.env.configure(|c| c.reply = reply::PROBE);
+        let pair = from(ANN, SHOP);
+        let syn = pair.syn(port, 443);
+        story.drops(&syn, "shop", Reason::Challenged);
+        let number = asked(&story, &syn);
+        let by_xdp = weir_core::reply::reply(&Bytes::new(&syn), &story.env.cpu(0), Way::Chosen).unwrap().transmit;
+        let reason = if by_xdp { Reason::TransmittedAnswer } else { Reason::ChallengeAnswer };
+        story.drops(&rst(pair, port, number), "shop", reason);
+        story.passes(&syn, "shop", Reason::Proven);
+        ways.insert(by_xdp);
+    }
+    assert_eq!(ways.len(), 2, "an eighth goes the other way");
+}
+
 /// With whom the host talked to the end before the attack has proven as much, and is not asked.
 #[test]
 fn a_connection_that_the_host_ended_is_proof_and_proof_ends_after_half_an_hour() {
@@ -129,7 +150,7 @@ fn a_challenge_on_its_way_out_is_not_taken_for_the_hosts_word() {
     let pair = from(ANN, SHOP);
     let syn = pair.syn(4000, 443);
     story.drops(&syn, "shop", Reason::Challenged);
-    let challenge = story.env.reply(&Bytes::new(&syn), true).expect("a reply");
+    let challenge = story.env.reply(&Bytes::new(&syn), Way::Chosen).expect("a reply");
     story.sends(&challenge, "shop");
     assert_eq!(story.feature("shop", Feature::SynAckSent), 0);
     let number = u32::from_be_bytes(challenge[38..42].try_into().unwrap());
