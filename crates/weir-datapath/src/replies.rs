@@ -95,7 +95,7 @@ mod tests {
             foreign: Vec::new(),
         };
         let native = one(Hook::NativeXdp, false, None);
-        assert_eq!(Replies::first(&[native.clone()], reply::TRANSMIT), reply::PROBE);
+        assert_eq!(Replies::first(std::slice::from_ref(&native), reply::TRANSMIT), reply::PROBE);
         assert_eq!(Replies::first(&[one(Hook::NativeXdp, true, None)], reply::TRANSMIT), reply::TRANSMIT);
         assert_eq!(Replies::first(&[one(Hook::NativeXdp, true, None)], reply::STACK), reply::PROBE);
         assert_eq!(Replies::first(&[native.clone(), native.clone()], reply::NONE), reply::STACK);
