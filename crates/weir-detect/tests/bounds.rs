@@ -1,6 +1,5 @@
 //! What holds whatever comes, in whatever order: volume alone drops nothing, caps are caps, and everything that is in force ends.
 
-#[allow(dead_code, reason = "every test binary uses a part")]
 mod common;
 
 use std::collections::BTreeMap;
