@@ -419,6 +419,11 @@ impl Engine {
         }
     }
 
+    /// Whether nothing goes on at a target, and its last window was no cause for doubt.
+    pub fn is_calm(&self, target: u32) -> bool {
+        self.targets.get(&target).is_none_or(|state| state.watches.iter().all(Watch::is_calm))
+    }
+
     /// What is matched now, by target: the signatures of incidents that are not over.
     pub fn signatures(&self) -> impl Iterator<Item = (u32, Vector, &Signature)> {
         let own = self.targets.iter().flat_map(|(id, state)| {
