@@ -18,7 +18,12 @@ impl Layer {
     /// What is to be in force now, with a kernel that counts so many ticks per second.
     pub fn lay(&mut self, engine: &Engine, tick_hz: u32) -> &Asked {
         let rules = self.rules(engine);
-        self.laid = Asked { rules, strays: strays(engine, tick_hz), challenged: engine.challenged().collect() };
+        self.laid = Asked {
+            rules,
+            strays: strays(engine, tick_hz),
+            limited: Vec::new(),
+            challenged: engine.challenged().collect(),
+        };
         &self.laid
     }
 
