@@ -453,6 +453,14 @@ impl Engine {
         self.targets.iter().filter_map(move |(id, state)| Some((*id, least(state)?)))
     }
 
+    /// What targets' packets of a kind are held to whose sources do not come regularly, packets per second.
+    pub fn limited(&self) -> impl Iterator<Item = (u32, Vector, u64)> {
+        self.targets.iter().flat_map(|(id, state)| {
+            let watches = Vector::ALL.into_iter().zip(&state.watches);
+            watches.filter_map(|(vector, watch)| Some((*id, vector, watch.limited()?)))
+        })
+    }
+
     /// Targets whose SYNs are to be challenged, each once.
     pub fn challenged(&self) -> impl Iterator<Item = u32> {
         let shared = self.groups.values().flat_map(Group::scopes).filter(|(.., watch)| watch.challenged());

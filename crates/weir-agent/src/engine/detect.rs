@@ -14,6 +14,7 @@ use weir_detect::engine::{Engine as Judge, Event, Row, Settings};
 use weir_detect::incident::State;
 use weir_detect::lay::Layer;
 use weir_detect::record::{Incident, Incidents};
+use weir_detect::regulars::Regulars;
 use weir_detect::signature::Use;
 use weir_detect::vector::Vector;
 use weir_detect::watch::{Sampled, Step, proves};
@@ -38,6 +39,9 @@ pub(super) struct Detection {
     judge: Judge,
     incidents: Incidents,
     layer: Layer,
+    regulars: Regulars,
+    /// The number of the last window.
+    window: u64,
     start: Now,
     /// When the last window ended.
     last: Option<Instant>,
@@ -59,6 +63,8 @@ impl Detection {
             judge: Judge::new(Settings { warm_up, ..Settings::default() }),
             incidents: Incidents::default(),
             layer: Layer::default(),
+            regulars: Regulars::default(),
+            window: 0,
             start: now,
             last: None,
             rows: Vec::new(),
@@ -77,7 +83,9 @@ impl Detection {
             let Some(bytes) = sample.bytes.get(..captured) else { continue };
             let frame = Bytes::snapped(bytes, sample.length as usize);
             let kind = Vector::of_slot(features::slot(&frame, &packet, sample.length));
-            self.judge.sample(u32::from(sample.target), kind, || Sampled {
+            let target = u32::from(sample.target);
+            self.regulars.see(self.window, target, kind, decode::source(&packet));
+            self.judge.sample(target, kind, || Sampled {
                 packet: vector(&frame, &packet),
                 source: decode::source(&packet),
                 weight: sample.weight,
@@ -92,6 +100,7 @@ impl Detection {
         for (id, name) in (0u32..).zip(before) {
             if !name.is_empty() && image.names.target(id) != Some(name.as_str()) {
                 self.judge.forget(id);
+                self.regulars.forget(id);
                 self.incidents.gone(id, window);
             }
         }
@@ -127,6 +136,12 @@ impl Engine {
         let (number, began) = (detection.number(now), Instant::now());
         let events = detection.judge.windows(number, lasted, &detection.rows);
         let changed = detection.judge.changed();
+        detection.window = number;
+        let judge = &detection.judge;
+        let regulars = detection.regulars.window(number, |target| judge.is_calm(target));
+        if !regulars.is_empty() {
+            self.datapath.note_regulars(&regulars)?;
+        }
         if events.is_empty() && !changed && !detection.behind {
             return Ok(());
         }
@@ -310,6 +325,18 @@ fn tell(event: &Event, image: &TableImage) {
                 packets_per_s = strays,
                 "packets of no known connection are held back"
             );
+        }
+        Step::Limited { packets: Some(packets) } => {
+            tracing::warn!(
+                incident,
+                target,
+                kind,
+                packets_per_s = packets,
+                "no rule tells this attack from customers: packets of sources that do not come regularly are limited"
+            );
+        }
+        Step::Limited { packets: None } => {
+            tracing::info!(incident, target, kind, "nothing is limited any more: rules match the attack");
         }
         Step::Challenged { on: true } => {
             tracing::warn!(incident, target, kind, "SYNs of sources that have proven nothing are challenged");
