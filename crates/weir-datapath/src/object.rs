@@ -1,10 +1,12 @@
 //! Loads the kernel object: sizes of the machine, pins adopted where they fit.
 
+mod callable;
+
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-use aya::maps::{Map, MapData, ProgramArray, RingBuf};
-use aya::programs::{Extension, ProgramError, ProgramFd, SchedClassifier, Xdp, loaded_programs};
+use aya::maps::{Map, MapData, RingBuf};
+use aya::programs::{Extension, ProgramError, SchedClassifier, Xdp, loaded_programs};
 use aya::{Ebpf, EbpfLoader};
 use weir_abi::counters::COUNTER_SLOTS;
 use weir_abi::flow::PENDING_PER_LINE;
@@ -12,6 +14,7 @@ use weir_abi::rules::SLOTS;
 use weir_abi::{Config, FEATURE_SLOTS, maps};
 
 use crate::error::{DatapathError, Result};
+use crate::sys;
 
 /// The compiled kernel object. Aligned, because it is read as ELF.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("WEIR_EBPF_OBJECT"));
@@ -24,8 +27,6 @@ pub const CHAINED: &str = "weir_chained";
 pub const TCX: &str = "weir_tcx";
 /// Names of the programs behind these two that settle what a challenge concerns.
 pub const SETTLE_XDP: &str = "weir_settle_xdp";
-/// See [`SETTLE_XDP`]; loaded with [`CHAINED`].
-pub const SETTLE_CHAINED: &str = "weir_settle_chained";
 /// See [`SETTLE_XDP`].
 pub const SETTLE_TCX: &str = "weir_settle_tcx";
 /// Name of the program that sends back what XDP answers.
@@ -138,23 +139,24 @@ impl Object {
             let program = object.classifier(name)?;
             load(name, || program.load())?;
         }
-        object.settles(maps::SETTLE_XDP, SETTLE_XDP)?;
-        object.settles(maps::SETTLE_TCX, SETTLE_TCX)?;
+        object.settle()?;
         Ok(object)
     }
 
-    /// Puts a program that settles behind the one that it settles for. What was there is of the same layouts.
-    fn settles(&mut self, table: &'static str, name: &'static str) -> Result<()> {
-        let fd = match name {
-            SETTLE_TCX => self.classifier(name)?.fd(),
-            _ => self.xdp_program(name)?.fd(),
-        };
-        let cloned = fd.and_then(|fd| Ok(ProgramFd::try_clone(fd)?));
-        let fd = cloned.map_err(|e| DatapathError::Program { name, source: Box::new(e) })?;
-        let missing = |e| DatapathError::Missing(format!("table {table} ({e})"));
-        let map = self.ebpf.map_mut(table).ok_or_else(|| DatapathError::Missing(format!("map {table}")))?;
-        let mut programs = ProgramArray::try_from(map).map_err(missing)?;
-        programs.set(0, &fd, 0).map_err(missing)
+    /// Puts the programs that settle behind those that they settle for. What was there is of the same layouts.
+    fn settle(&mut self) -> Result<()> {
+        let program = |name, error| DatapathError::Program { name, source: Box::new(error) };
+        let of_xdp = self.xdp_program(SETTLE_XDP)?.fd().and_then(|fd| Ok(fd.try_clone()?));
+        self.settles(maps::SETTLE_XDP, &of_xdp.map_err(|e| program(SETTLE_XDP, e))?)?;
+        let of_tcx = self.classifier(SETTLE_TCX)?.fd().and_then(|fd| Ok(fd.try_clone()?));
+        self.settles(maps::SETTLE_TCX, &of_tcx.map_err(|e| program(SETTLE_TCX, e))?)?;
+        let callable = callable::load(OBJECT, SETTLE_XDP, &self.ebpf)?;
+        self.settles(maps::SETTLE_CHAINED, &callable)
+    }
+
+    fn settles(&self, table: &str, program: &impl AsFd) -> Result<()> {
+        let put = sys::map_set(self.map(table)?, 0, program.as_fd());
+        put.map_err(|e| DatapathError::Missing(format!("table {table} ({e})")))
     }
 
     /// The program behind [`Self::xdp`].
@@ -186,11 +188,6 @@ impl Object {
     /// The program for a slot of libxdp's dispatcher; loaded with the first dispatcher that it is for.
     pub(crate) fn chained(&mut self, dispatcher: u32, function: &str) -> Result<BorrowedFd<'_>> {
         let refused = |source: ProgramError| DatapathError::Program { name: CHAINED, source: Box::new(source) };
-        let settle = self.xdp_program(SETTLE_CHAINED)?;
-        if settle.fd().is_err() {
-            load(SETTLE_CHAINED, || settle.load())?;
-            self.settles(maps::SETTLE_CHAINED, SETTLE_CHAINED)?;
-        }
         let program = self.ebpf.program_mut(CHAINED).ok_or_else(|| DatapathError::Missing(CHAINED.into()))?;
         let extension: &mut Extension = program.try_into().map_err(refused)?;
         if extension.fd().is_err() {

@@ -75,17 +75,6 @@ pub fn weir_tcx(ctx: TcContext) -> i32 {
 /// Behind [`weir_xdp`] by tail call, where the target challenges: the last steps have a verifier's budget of their own.
 #[xdp(frags)]
 pub fn weir_settle_xdp(ctx: XdpContext) -> u32 {
-    settle_xdp(ctx)
-}
-
-/// Behind [`weir_chained`]. Programs of one table must agree about fragments, and an extension cannot ask for them.
-#[xdp]
-pub fn weir_settle_chained(ctx: XdpContext) -> u32 {
-    settle_xdp(ctx)
-}
-
-#[inline(always)]
-fn settle_xdp(ctx: XdpContext) -> u32 {
     let Some(env) = KernelEnv::new() else { return xdp_action::XDP_PASS };
     let frame = Linear::of_xdp(&ctx, env.noise());
     let outcome = finish(&frame, &env, settle::settled(&frame, &env), || interface::of_xdp(&ctx));

@@ -75,6 +75,7 @@ pub static HANDED: PerCpuArray<[u64; 2]> = PerCpuArray::with_max_entries(1, 0);
 pub static SETTLING: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 #[map]
 pub static SETTLE_XDP: ProgramArray = ProgramArray::with_max_entries(1, 0);
+/// The same program, loaded so that an extension may call it.
 #[map]
 pub static SETTLE_CHAINED: ProgramArray = ProgramArray::with_max_entries(1, 0);
 #[map]

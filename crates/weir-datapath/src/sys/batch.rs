@@ -29,6 +29,11 @@ struct Batch {
     flags: u64,
 }
 
+/// Puts a program into a table of programs.
+pub fn map_set(map: BorrowedFd<'_>, at: u32, program: BorrowedFd<'_>) -> io::Result<()> {
+    update(map, &at, &(program.as_raw_fd() as u32))
+}
+
 /// Sets one element.
 fn update<K: Plain, V: Plain>(map: BorrowedFd<'_>, key: &K, value: &V) -> io::Result<()> {
     let mut attr = Element {

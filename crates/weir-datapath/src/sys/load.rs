@@ -29,6 +29,9 @@ pub(super) struct Load {
     pub line_info_rec_size: u32,
 }
 
+/// `enum bpf_attach_type`.
+pub const BPF_XDP: u32 = 37;
+
 /// A program with its types.
 pub struct Code<'a> {
     /// Name, at most 15 bytes.
@@ -39,6 +42,8 @@ pub struct Code<'a> {
     pub functions: &'a [[u32; 2]],
     /// `BPF_F_*` flags.
     pub flags: u32,
+    /// What it expects to be attached as: [`BPF_XDP`], or 0.
+    pub attach_type: u32,
 }
 
 pub(super) fn short_name(name: &str) -> [u8; 16] {
@@ -67,7 +72,6 @@ pub fn btf_load(types: &[u8]) -> io::Result<OwnedFd> {
 /// Loads an XDP program under the GPL.
 pub fn xdp_load(code: &Code<'_>, btf: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     const BPF_PROG_TYPE_XDP: u32 = 6;
-    const BPF_XDP: u32 = 37;
     let mut attr = Load {
         prog_type: BPF_PROG_TYPE_XDP,
         insn_cnt: code.instructions.len() as u32,
@@ -75,7 +79,7 @@ pub fn xdp_load(code: &Code<'_>, btf: BorrowedFd<'_>) -> io::Result<OwnedFd> {
         license: c"GPL".as_ptr() as u64,
         prog_flags: code.flags,
         prog_name: short_name(code.name),
-        expected_attach_type: BPF_XDP,
+        expected_attach_type: code.attach_type,
         prog_btf_fd: btf.as_raw_fd() as u32,
         func_info_rec_size: size_of::<[u32; 2]>() as u32,
         func_info: code.functions.as_ptr() as u64,

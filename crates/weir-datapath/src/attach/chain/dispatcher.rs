@@ -17,8 +17,11 @@ pub fn load(config: &DispatcherConfig) -> io::Result<OwnedFd> {
     let map = sys::constant("xdp_disp.rodata", &config.block())?;
     let btf = sys::btf_load(&types::of(config.slots.len(), config.version))?;
     let (instructions, functions) = code(config, map.as_raw_fd());
+    // libxdp's own expects it too, and others' extensions are moved from one to the other.
+    let attach_type = sys::BPF_XDP;
     let flags = if config.frags() { FRAGS } else { 0 };
-    sys::xdp_load(&Code { name: NAME, instructions: &instructions, functions: &functions, flags }, btf.as_fd())
+    let code = Code { name: NAME, instructions: &instructions, functions: &functions, flags, attach_type };
+    sys::xdp_load(&code, btf.as_fd())
 }
 
 /// Instructions, and where each function begins with its type.
