@@ -96,7 +96,7 @@ impl World {
     fn limit(&self) -> (u64, u64) {
         let state = self.kernel.state();
         let image = state.image.as_ref().unwrap();
-        (image.policies[1].rules & image.rules.limit, image.policies[1].matched.into())
+        (image.policies[1].rules & image.rules.limit, image.policies[1].matched)
     }
 }
 
