@@ -4,10 +4,12 @@
 //! it from a thread of its own: putting a large policy in force must not hold up the API.
 
 mod base;
+mod casework;
 mod command;
 mod detect;
 mod entries;
 mod policy;
+mod rules;
 mod seconds;
 mod thread;
 

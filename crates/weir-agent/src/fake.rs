@@ -29,6 +29,8 @@ pub struct State {
     pub features: Vec<(u32, Feature, u64)>,
     /// What the feature slots say.
     pub slots: HashMap<u32, [u64; FEATURE_SLOTS]>,
+    /// What the slots of the rule tables say.
+    pub rules: Vec<(u32, Counter)>,
     /// Samples to be fetched.
     pub samples: Vec<Sample>,
     /// Samples that did not come.
@@ -39,6 +41,8 @@ pub struct State {
     pub ticks: u64,
     /// How often silent connections were forgotten.
     pub sweeps: u64,
+    /// Why what the host sends is not seen.
+    pub blind: Option<String>,
     /// Whether everything was removed.
     pub detached: bool,
 }
@@ -119,7 +123,7 @@ impl Datapath for Fake {
     }
 
     fn rule_counters(&mut self) -> Result<Vec<(u32, Counter)>, DatapathError> {
-        Ok(Vec::new())
+        Ok(self.state().rules.clone())
     }
 
     fn poll_samples(&mut self, out: &mut Vec<Sample>) -> Result<(), DatapathError> {
@@ -154,8 +158,8 @@ impl Datapath for Fake {
             hook: Hook::NativeXdp,
             reason: "the driver supports it".into(),
             adopted: false,
-            blind: None,
             mute: None,
+            blind: self.state().blind.clone(),
             foreign: vec!["xdp_lb (id 7)".into()],
         }]
     }

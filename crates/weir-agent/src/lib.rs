@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+mod cases;
 pub mod datapath;
 pub mod decode;
 pub mod engine;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
-use weir_api::local::IncidentRow;
+use weir_api::local::{IncidentRow, RuleRow};
 use weir_api::problem::Problem;
 use weir_api::spec::{Cidr, Mode};
 use weir_policy::image::Names;
@@ -27,6 +27,7 @@ pub struct View {
     policy: ArcSwap<PolicyView>,
     traffic: ArcSwap<Traffic>,
     incidents: ArcSwap<Vec<IncidentRow>>,
+    rules: ArcSwap<Vec<RuleRow>>,
     recent: Mutex<Recent>,
 }
 
@@ -81,6 +82,7 @@ impl View {
             policy: ArcSwap::from_pointee(policy),
             traffic: ArcSwap::from_pointee(Traffic::empty(Instant::now())),
             incidents: ArcSwap::default(),
+            rules: ArcSwap::default(),
             recent: Mutex::new(Recent::new(RECENT)),
         }
     }
@@ -100,6 +102,11 @@ impl View {
         self.incidents.load_full()
     }
 
+    /// The rules of the policy and of incidents.
+    pub fn rules(&self) -> Arc<Vec<RuleRow>> {
+        self.rules.load_full()
+    }
+
     /// The last samples.
     pub fn recent(&self) -> MutexGuard<'_, Recent> {
         // The ring is sound whenever the lock is free, whoever held it.
@@ -112,6 +119,10 @@ impl View {
 
     pub(crate) fn set_incidents(&self, incidents: Vec<IncidentRow>) {
         self.incidents.store(Arc::new(incidents));
+    }
+
+    pub(crate) fn set_rules(&self, rules: Vec<RuleRow>) {
+        self.rules.store(Arc::new(rules));
     }
 
     pub(crate) fn set_traffic(&self, traffic: Traffic) {

@@ -20,12 +20,14 @@ mod counters;
 mod entries;
 mod explain;
 mod incidents;
+mod rules;
 mod samples;
 mod status;
 
-pub use counters::{CounterRow, FeatureRow, RuleRow, TargetRow, Verdict};
+pub use counters::{CounterRow, FeatureRow, TargetRow, Verdict};
 pub use entries::{Applied, EntryAction, EntryOrigin, EntryRow, NewEntry};
 pub use explain::{Explanation, LimitRow, ListHit, ListKind, Outcome, SeenRow};
-pub use incidents::{IncidentRow, SignatureRow, SourceShare, SourcesRow, Span};
+pub use incidents::{DroppedRow, IncidentRow, KnownFlowsRow, SignatureRow, SourceShare, SourcesRow, Span, StepRow};
+pub use rules::{RuleAction, RuleRow, Standing};
 pub use samples::SampleRow;
 pub use status::{ApiError, AttachmentRow, Detached, FindingRow, Hook, NodeMode, PolicyStatus, Status, Totals};

@@ -59,8 +59,10 @@ pub enum Command {
     Explain(ExplainArgs),
     /// List what was noticed: attacks and surges, and what was done about them
     Incidents,
-    /// Show one incident: evidence, rules, sources
+    /// Show one incident: evidence, rules, sources, what was done, what was lost
     Incident(IncidentArgs),
+    /// List the rules there are, the policy's and those that incidents wrote, and what each matched
+    Rules,
     /// Remove Weir from the kernel: programs, maps, links, pins
     Detach(DetachArgs),
     /// Work with policy files

@@ -52,6 +52,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Explain(args) => commands::explain::explain(out, &socket, &args),
         Command::Incidents => commands::incidents::incidents(out, &socket),
         Command::Incident(args) => commands::incidents::incident(out, &socket, &args),
+        Command::Rules => commands::rules::rules(out, &socket),
         Command::Detach(args) => commands::detach::detach(out, &socket, &args),
         Command::Policy(args) => commands::policy::policy(out, &args),
         Command::Replay(args) => commands::replay::replay(out, &args),

@@ -66,7 +66,7 @@ async fn targets(State(api): State<Api>) -> Json<Vec<TargetRow>> {
 }
 
 async fn rules(State(api): State<Api>) -> Json<Vec<RuleRow>> {
-    Json(status::rules(&api.view.policy(), &api.view.traffic()))
+    Json(api.view.rules().to_vec())
 }
 
 async fn incidents(State(api): State<Api>) -> Json<Vec<IncidentRow>> {

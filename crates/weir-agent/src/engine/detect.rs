@@ -11,7 +11,6 @@ use weir_api::spec::Moment;
 use weir_core::features;
 use weir_core::matching::vector;
 use weir_detect::engine::{Engine as Judge, Event, Row, Settings};
-use weir_detect::incident::State;
 use weir_detect::lay::Layer;
 use weir_detect::record::{Incident, Incidents};
 use weir_detect::signature::Use;
@@ -25,6 +24,7 @@ use weir_wire::Bytes;
 
 use super::seconds::POLL;
 use super::{Engine, Now};
+use crate::cases::{CaseRule, Cases};
 use crate::datapath::DatapathError;
 use crate::decode;
 
@@ -35,19 +35,23 @@ const KEPT: usize = 1000;
 
 /// The engine and what is known of it.
 pub(super) struct Detection {
-    judge: Judge,
-    incidents: Incidents,
-    layer: Layer,
+    pub(super) judge: Judge,
+    pub(super) incidents: Incidents,
+    /// What the agent keeps of them.
+    pub(super) cases: Cases,
+    pub(super) layer: Layer,
     start: Now,
     /// When the last window ended.
     last: Option<Instant>,
-    rows: Vec<Row>,
+    pub(super) rows: Vec<Row>,
+    /// The rows of the window before.
+    pub(super) rows_before: Vec<Row>,
     /// The network of each target.
     networks: Vec<Option<u64>>,
     /// The kernel refused the rules of the last window.
     behind: bool,
     /// What each rule's slots had counted before it was there.
-    matched_before: BTreeMap<u32, u64>,
+    pub(super) matched_before: BTreeMap<u32, u64>,
     /// When each incident was noticed, and when its rules were in the kernel.
     times: BTreeMap<u64, (SystemTime, Option<SystemTime>)>,
 }
@@ -58,10 +62,12 @@ impl Detection {
         Self {
             judge: Judge::new(Settings { warm_up, ..Settings::default() }),
             incidents: Incidents::default(),
+            cases: Cases::default(),
             layer: Layer::default(),
             start: now,
             last: None,
             rows: Vec::new(),
+            rows_before: Vec::new(),
             networks: Vec::new(),
             behind: false,
             matched_before: BTreeMap::new(),
@@ -93,6 +99,7 @@ impl Detection {
             if !name.is_empty() && image.names.target(id) != Some(name.as_str()) {
                 self.judge.forget(id);
                 self.incidents.gone(id, window);
+                self.cases.gone(id, now.wall);
             }
         }
         self.networks = networks(image);
@@ -104,6 +111,12 @@ impl Detection {
 
     fn number(&self, now: Now) -> u64 {
         (now.steady.saturating_duration_since(self.start.steady).as_millis() / POLL.as_millis()) as u64
+    }
+
+    /// When the last window ended.
+    pub(super) fn last(&self) -> SystemTime {
+        let since = self.last.map_or(Duration::ZERO, |last| last.saturating_duration_since(self.start.steady));
+        self.start.wall + since
     }
 
     fn time(&self, window: u64) -> SystemTime {
@@ -127,9 +140,13 @@ impl Engine {
         let (number, began) = (detection.number(now), Instant::now());
         let events = detection.judge.windows(number, lasted, &detection.rows);
         let changed = detection.judge.changed();
+        detection.peaks(lasted);
         if events.is_empty() && !changed && !detection.behind {
             return Ok(());
         }
+        // What an incident's rules matched is read for the last time before they are withdrawn.
+        let counts = self.datapath.counters().unwrap_or_default();
+        self.tally(&counts)?;
         let laid = if changed || self.detection.behind { self.lay() } else { Ok(()) };
         self.detection.behind = laid.is_err();
         let wall = now.wall + began.elapsed();
@@ -138,17 +155,20 @@ impl Engine {
             if !matches!(event.step, Step::Joined { .. }) {
                 self.detection.times.entry(event.incident).or_insert((wall, None));
             }
+            self.detection.enter(&event, wall, &counts);
             self.detection.incidents.take(event);
         }
         self.detection.incidents.keep(KEPT);
-        let known = &self.detection.incidents;
-        self.detection.times.retain(|id, times| {
+        let Detection { incidents: known, cases, times, .. } = &mut self.detection;
+        times.retain(|id, times| {
             // An answer counts from when it is in the kernel, which may be later than it was written.
             if laid.is_ok() && known.get(*id).is_some_and(|incident| incident.mitigated.is_some()) {
                 times.1.get_or_insert(wall);
+                cases.answered(*id, wall);
             }
             known.get(*id).is_some()
         });
+        cases.keep(|id| known.get(id).is_some());
         self.show_incidents()?;
         laid
     }
@@ -161,7 +181,9 @@ impl Engine {
         }
         // A SYN that is challenged and not answered is a customer lost.
         let answers = self.datapath.attachments().iter().all(|attachment| attachment.mute.is_none());
-        self.detection.rows.clear();
+        let detection = &mut self.detection;
+        std::mem::swap(&mut detection.rows, &mut detection.rows_before);
+        detection.rows.clear();
         for target in 1..targets {
             let slots = self.datapath.feature_slots(target);
             let network = self.detection.networks.get(target as usize).copied().flatten();
@@ -194,12 +216,13 @@ impl Engine {
 
     /// What readers see of the incidents.
     pub(super) fn show_incidents(&mut self) -> Result<(), DatapathError> {
+        let rules = self.rule_rows()?;
+        self.view.set_rules(rules);
         if self.detection.incidents.is_empty() {
             return Ok(());
         }
-        let counters = self.datapath.rule_counters()?;
         let image = self.datapath.image();
-        let row = |incident: &Incident| self.detection.row(incident, image, &counters);
+        let row = |incident: &Incident| self.detection.row(incident, image);
         let mut rows = self.detection.incidents.iter().map(row).collect::<Vec<_>>();
         rows.reverse();
         self.view.set_incidents(rows);
@@ -208,30 +231,21 @@ impl Engine {
 }
 
 impl Detection {
-    fn row(&self, incident: &Incident, image: &TableImage, counters: &[(u32, Counter)]) -> IncidentRow {
+    fn row(&self, incident: &Incident, image: &TableImage) -> IncidentRow {
         let end_of = |window: u64| Moment::from_system(self.time(window));
         let (detected, mitigated) =
             self.times.get(&incident.id).copied().unwrap_or((self.time(incident.detected), None));
-        let signatures = incident.signature.rules.iter().map(|signed| {
-            let is =
-                |rule: &&overlay::TargetRule| rule.matches == signed.matches && rule.targets.contains(&incident.target);
-            let open = incident.state != State::Ended;
-            let id = self.layer.laid().rules.iter().find(is).map(|rule| rule.id).filter(|_| open);
-            let slots = image.rules.owner.iter().enumerate().filter(|(_, owner)| Some(**owner) == id);
-            let slots = slots.fold(0, |bits, (slot, _)| bits | 1u64 << slot);
-            let packets = |id| {
-                let before = self.matched_before.get(&id).copied().unwrap_or(0);
-                matched(counters, slots).saturating_sub(before)
-            };
-            SignatureRow {
-                rule: signed.matches.to_string(),
-                coverage: signed.coverage,
-                collateral: signed.collateral,
-                action: if signed.may == Use::Drop { "drop".to_owned() } else { "count".to_owned() },
-                matched_packets: id.map(packets),
-            }
-        });
         let name = |target: &u32| image.names.target(*target).map_or_else(|| format!("#{target}"), str::to_owned);
+        let case = self.cases.get(incident.id);
+        let signature = |rule: &CaseRule| SignatureRow {
+            id: rule.name(incident.id),
+            rule: rule.signed.matches.to_string(),
+            coverage: rule.signed.coverage,
+            collateral: rule.signed.collateral,
+            action: if rule.signed.may == Use::Drop { "drop".to_owned() } else { "count".to_owned() },
+            matched_packets: rule.matched(),
+            in_force: rule.in_force,
+        };
         let share = |(source, share): &(Addr, f64)| SourceShare { source: ip_from(*source).to_string(), share: *share };
         IncidentRow {
             id: incident.id,
@@ -247,22 +261,26 @@ impl Detection {
             confidence: incident.confidence,
             packets_per_s: incident.rate,
             usual_packets_per_s: incident.usual,
+            peak_packets_per_s: case.map_or(0.0, |case| case.peak).max(incident.rate),
             relapses: incident.relapses,
             evidence: incident.evidence.clone(),
             strays_packets_per_s: incident.strays,
             challenged: incident.challenged.map(|(from, until)| Span { from: end_of(from), until: until.map(end_of) }),
-            signatures: signatures.collect(),
+            signatures: case.map(|case| case.rules.iter().map(signature).collect()).unwrap_or_default(),
             sources: SourcesRow {
                 estimate: incident.sources.estimate,
                 spoofed: incident.sources.scattered,
                 top: incident.sources.top.iter().map(share).collect(),
             },
+            dropped: case.map(|case| case.toll.rows()).unwrap_or_default(),
+            known_flows: case.and_then(|case| case.toll.known()),
+            steps: case.map(|case| case.steps.rows()).unwrap_or_default(),
         }
     }
 }
 
 /// Packets that slots matched, ever.
-fn matched(counters: &[(u32, Counter)], slots: u64) -> u64 {
+pub(super) fn matched(counters: &[(u32, Counter)], slots: u64) -> u64 {
     let of = counters.iter().filter(|(slot, _)| slots.checked_shr(*slot).unwrap_or(0) & 1 != 0);
     of.map(|(_, counter)| counter.packets).sum()
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use weir_api::local::Totals;
+use weir_api::local::{Totals, Verdict};
 
 use super::{ApplyError, Engine, Now};
 use crate::sampling::Rates;
@@ -74,7 +74,10 @@ impl Engine {
             self.seconds.rates = rates;
         }
         traffic.sampling = rates;
+        let counts: Vec<_> =
+            traffic.rows.iter().map(|r| (r.target, r.verdict == Verdict::WouldDrop, r.reason, r.total)).collect();
         self.view.set_traffic(traffic);
+        self.tally(&counts)?;
         self.show_incidents()
     }
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use weir_api::local::IncidentRow;
+use weir_api::local::{IncidentRow, KnownFlowsRow, Verdict};
 
 use super::incident_row::targets;
 use crate::Outcome;
@@ -62,7 +62,8 @@ fn one(w: &mut impl Write, row: &IncidentRow) -> io::Result<()> {
         writeln!(w, "ended     {at}")?;
     }
     let rate = |rate: f64| units::count(rate as u64);
-    writeln!(w, "rate      {} packets/s, usual {}", rate(row.packets_per_s), rate(row.usual_packets_per_s))?;
+    let (noticed, usual) = (rate(row.packets_per_s), rate(row.usual_packets_per_s));
+    writeln!(w, "rate      {noticed} packets/s, usual {usual}, peak {}", rate(row.peak_packets_per_s))?;
     for seen in &row.evidence {
         writeln!(w, "seen      {seen}")?;
     }
@@ -77,10 +78,14 @@ fn one(w: &mut impl Write, row: &IncidentRow) -> io::Result<()> {
         writeln!(w, "limit     {} packets/s of no known connection, all together", units::count(strays))?;
     }
     for s in &row.signatures {
-        let matched = s.matched_packets.map_or_else(|| "not in force".to_owned(), |n| units::of(n, "packet"));
-        writeln!(w, "{:<9} {}", s.action, s.rule)?;
+        writeln!(w, "{:<9} {}: {}", s.action, s.id, s.rule)?;
+        let standing = match (s.in_force, s.matched_packets) {
+            (true, Some(n)) => units::of(n, "packet"),
+            (false, Some(n)) => format!("{}; not in force any more", units::of(n, "packet")),
+            (_, None) => "not in force".to_owned(),
+        };
         let (covers, harms) = (100.0 * s.coverage, 100.0 * s.collateral);
-        writeln!(w, "          {matched}; covers {covers:.1} % of the attack, at most {harms:.3} % of customers")?;
+        writeln!(w, "          {standing}; covers {covers:.1} % of the attack, at most {harms:.3} % of customers")?;
     }
     if row.sources.estimate > 0 {
         let spoofed = if row.sources.spoofed { ", hardly one twice: forged, or a very large botnet" } else { "" };
@@ -88,6 +93,36 @@ fn one(w: &mut impl Write, row: &IncidentRow) -> io::Result<()> {
         for top in row.sources.top.iter().filter(|_| !row.sources.spoofed) {
             writeln!(w, "          {} {:.1} %", top.source, 100.0 * top.share)?;
         }
+    }
+    losses(w, row)?;
+    steps(w, row)
+}
+
+/// What the target's packets met meanwhile.
+fn losses(w: &mut impl Write, row: &IncidentRow) -> io::Result<()> {
+    for lost in &row.dropped {
+        let drops = lost.verdict == Verdict::Drop;
+        let (word, would) = if drops { ("dropped", "") } else { ("observed", "would have been dropped ") };
+        writeln!(w, "{word:<9} {} {would}at the target: {}", units::of(lost.packets, "packet"), lost.text)?;
+    }
+    match row.known_flows {
+        Some(KnownFlowsRow { packets, dropped_at_most: 0 }) => {
+            writeln!(w, "customers {} of known connections came, none was dropped", units::of(packets, "packet"))
+        }
+        Some(KnownFlowsRow { packets, dropped_at_most }) => writeln!(
+            w,
+            "customers {} of known connections came, at most {} of them dropped",
+            units::of(packets, "packet"),
+            units::count(dropped_at_most)
+        ),
+        None => Ok(()),
+    }
+}
+
+fn steps(w: &mut impl Write, row: &IncidentRow) -> io::Result<()> {
+    for (n, step) in row.steps.iter().enumerate() {
+        let head = if n == 0 { "steps" } else { "" };
+        writeln!(w, "{head:<9} {} {:<12} {}", step.time, step.step, step.text)?;
     }
     Ok(())
 }

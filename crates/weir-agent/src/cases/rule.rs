@@ -1,0 +1,77 @@
+//! A rule of an incident: the name that people call it by, and what it matched.
+
+use std::time::SystemTime;
+
+use weir_detect::signature::Signed;
+
+/// A rule.
+#[derive(Clone, Debug)]
+pub(crate) struct CaseRule {
+    /// Its number within the incident, from 1.
+    pub number: u32,
+    /// What it matches, and what is known of that.
+    pub signed: Signed,
+    /// When it was written.
+    pub since: SystemTime,
+    /// Its owner's number in the tables, and what it matched under that one.
+    laid: Option<(u32, u64)>,
+    /// What it matched under earlier ones.
+    before: u64,
+    /// It is in the tables now.
+    pub in_force: bool,
+}
+
+impl CaseRule {
+    /// A rule that was just written.
+    pub fn new(number: u32, signed: Signed, since: SystemTime) -> Self {
+        Self { number, signed, since, laid: None, before: 0, in_force: false }
+    }
+
+    /// The name that people call it by: `7.3`.
+    pub fn name(&self, incident: u64) -> String {
+        format!("{incident}.{}", self.number)
+    }
+
+    /// It is in the tables as this owner's, and matched so many packets since it is.
+    pub fn counted(&mut self, owner: u32, packets: u64) {
+        self.in_force = true;
+        match &mut self.laid {
+            Some((known, matched)) if *known == owner => *matched = packets,
+            laid => {
+                self.before += laid.map_or(0, |(_, matched)| matched);
+                *laid = Some((owner, packets));
+            }
+        }
+    }
+
+    /// It is in no table.
+    pub fn withdrawn(&mut self) {
+        self.in_force = false;
+    }
+
+    /// Packets that it matched; none: it never was in the tables.
+    pub fn matched(&self) -> Option<u64> {
+        self.laid.map(|(_, matched)| self.before + matched)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_detect::signature::Use;
+
+    #[test]
+    fn what_was_matched_under_another_number_counts_too() {
+        let matches = "udp".parse().unwrap();
+        let signed = Signed { matches, coverage: 1.0, benign: 0, collateral: 0.0, may: Use::Drop };
+        let mut rule = CaseRule::new(3, signed, SystemTime::UNIX_EPOCH);
+        assert_eq!(rule.name(7), "7.3");
+        assert_eq!((rule.matched(), rule.in_force), (None, false));
+        rule.counted(1, 5);
+        rule.counted(1, 7);
+        rule.withdrawn();
+        assert_eq!((rule.matched(), rule.in_force), (Some(7), false));
+        rule.counted(2, 3);
+        assert_eq!((rule.matched(), rule.in_force), (Some(10), true));
+    }
+}

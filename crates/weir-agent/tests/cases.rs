@@ -1,0 +1,135 @@
+//! What the agent tells of an incident: its steps, its rules by name, what the target lost.
+
+mod common;
+
+use common::World;
+use weir_abi::{Counter, Reason};
+use weir_api::local::{KnownFlowsRow, RuleAction, Standing, Verdict};
+
+fn packets(packets: u64) -> Counter {
+    Counter { packets, bytes: 60 * packets }
+}
+
+#[test]
+fn an_incident_says_what_was_done_and_what_it_cost() {
+    let mut world = World::new();
+    // What was counted before the incident is none of its business.
+    let count = |world: &World, passed, by_rule, by_limit| {
+        world.kernel.state().counters = vec![
+            (1, false, Reason::KnownFlow, packets(passed)),
+            (1, false, Reason::Rule, packets(by_rule)),
+            (1, true, Reason::SourcePackets, packets(by_limit)),
+            (2, false, Reason::Rule, packets(77)),
+        ];
+    };
+    count(&world, 100, 50, 5);
+    world.windows(10, 0);
+    world.segments(1, 100, 0);
+    world.windows(1, 5000);
+    world.windows(1, 7000);
+    let row = &world.incidents()[0];
+    assert_eq!((row.dropped.len(), row.known_flows), (0, Some(KnownFlowsRow::default())));
+    let steps = |world: &World| world.incidents()[0].steps.clone();
+    let words = |world: &World| steps(world).into_iter().map(|s| s.step).collect::<Vec<_>>();
+    assert_eq!(words(&world), ["detecting", "rules", "mitigating"]);
+    assert!(steps(&world)[0].text.starts_with("noticed as ATTACK: 50000 packets/s, usual 0"), "{:?}", steps(&world));
+    let rule = row.signatures[0].clone();
+    assert_eq!((rule.id.as_str(), rule.in_force, rule.matched_packets), ("1.1", true, Some(0)));
+    assert_eq!(steps(&world)[1].text, format!("rule 1.1: drop {}", rule.rule));
+
+    // Customers' connections go on, and the rule drops; the target only would have dropped for a limit.
+    let slot = world.rules().1.trailing_zeros();
+    world.kernel.state().rules = vec![(slot, packets(9000))];
+    count(&world, 1100, 9050, 8);
+    world.segments(10, 100, 0);
+    let row = &world.incidents()[0];
+    let lost: Vec<_> = row.dropped.iter().map(|d| (d.reason.as_str(), d.verdict, d.packets, d.bytes)).collect();
+    assert_eq!(lost, [("rule", Verdict::Drop, 9000, 540_000), ("source_packets", Verdict::WouldDrop, 3, 180)]);
+    assert_eq!(row.known_flows, Some(KnownFlowsRow { packets: 1000, dropped_at_most: 0 }));
+    assert_eq!(row.signatures[0].matched_packets, Some(9000));
+    assert_eq!((row.packets_per_s, row.peak_packets_per_s), (50_000.0, 70_000.0));
+
+    // It ends, and the next one of that target does not change what is told of it.
+    world.windows(311, 0);
+    assert_eq!(words(&world), ["detecting", "rules", "mitigating", "watching", "ended"]);
+    let ended = world.incidents()[0].clone();
+    assert_eq!((ended.signatures[0].in_force, ended.signatures[0].matched_packets), (false, Some(9000)));
+    count(&world, 1100, 10_000, 8);
+    world.windows(1, 5000);
+    world.windows(10, 0);
+    assert_eq!(world.incidents()[1], ended);
+    assert_eq!((world.incidents()[0].dropped.len(), world.incidents()[0].signatures[0].id.as_str()), (0, "2.1"));
+}
+
+#[test]
+fn rules_are_listed_while_they_are_in_force_and_while_they_sleep() {
+    let mut world = World::new();
+    assert!(world.rule_rows().is_empty());
+    world.windows(10, 0);
+    world.windows(11, 5000);
+    let rows = world.rule_rows();
+    let row = rows[0].clone();
+    let incident = world.incidents()[0].clone();
+    assert_eq!((row.id.as_str(), row.incident, row.targets.as_slice()), ("1.1", Some(1), &["host".to_owned()][..]));
+    assert_eq!(
+        (row.action, row.standing, row.why.as_str()),
+        (RuleAction::Drop, Standing::InForce, "the target enforces")
+    );
+    let signature = &incident.signatures[0];
+    assert_eq!((&row.rule, row.coverage), (&signature.rule, Some(signature.coverage)));
+    assert_eq!((row.collateral, row.matched_packets), (Some(signature.collateral), Some(0)));
+    assert_eq!((row.ends.as_str(), row.ends_at), ("30 s after the attack is felt for the last time", None));
+    assert_eq!(rows.len(), incident.signatures.len());
+
+    // Where the policy observes the same rule waits for somebody to say that it may drop.
+    world.reload(&common::SHOP.replace("Enforce", "Observe"));
+    world.windows(1, 5000);
+    world.windows(10, 5000);
+    let row = world.rule_rows()[0].clone();
+    assert_eq!((row.id.as_str(), row.action, row.standing), ("1.1", RuleAction::Count, Standing::Waiting));
+    assert_eq!(row.why, "its target observes");
+    world.reload(common::SHOP);
+
+    world.windows(30, 0);
+    let row = world.rule_rows()[0].clone();
+    let left = row.ends_at.unwrap().to_system().duration_since(world.now().wall).unwrap();
+    assert!((25..=29).contains(&left.as_secs()), "{left:?}");
+    world.windows(281, 0);
+    let row = world.rule_rows()[0].clone();
+    assert_eq!((row.id.as_str(), row.standing), ("1.1", Standing::Sleeping));
+    let left = row.ends_at.unwrap().to_system().duration_since(world.now().wall).unwrap();
+    assert!(left.as_secs() > 23 * 3600, "{left:?}");
+    assert_eq!(world.rules(), (0, 0));
+
+    // Back again, and awake: the rules are the new incident's.
+    world.windows(1, 5000);
+    let rows = world.rule_rows();
+    assert!(rows.iter().all(|row| row.incident == Some(2) && row.standing == Standing::InForce), "{rows:?}");
+}
+
+/// Strangers are held to a limit, which is told among the rules.
+#[test]
+fn a_limit_is_listed_too() {
+    let mut world = World::new();
+    world.segments(100, 100, 0);
+    world.segments(3, 100, 20_000);
+    world.segments(10, 100, 20_000);
+    let rows = world.rule_rows();
+    let row = rows.iter().find(|row| row.id == "1.limit").unwrap();
+    assert_eq!((row.action, row.standing), (RuleAction::Limit, Standing::InForce));
+    assert_eq!((row.rule.as_str(), row.matched_packets), ("packets of no known connection, over 200 per second", None));
+    assert!(world.incidents()[0].steps.iter().any(|step| step.step == "limit" && step.text.contains("200 per second")));
+}
+
+#[test]
+fn where_the_host_is_not_seen_nothing_is_said_of_connections_and_a_target_that_goes_ends_its_story() {
+    let mut world = World::new();
+    world.kernel.state().blind = Some("the kernel is too old".to_owned());
+    world.windows(10, 0);
+    world.windows(1, 5000);
+    assert_eq!(world.incidents()[0].known_flows, None);
+    world.reload("");
+    world.windows(10, 0);
+    let last = world.incidents()[0].steps.last().cloned().unwrap();
+    assert_eq!((last.step.as_str(), last.text.as_str()), ("ended", "the policy has no such target any more"));
+}
