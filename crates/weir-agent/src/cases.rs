@@ -10,8 +10,10 @@ use std::time::SystemTime;
 
 use weir_abi::{Counter, Reason};
 use weir_detect::incident::State;
+use weir_detect::lay::Word;
 use weir_detect::signature::Signature;
 use weir_detect::vector::Vector;
+use weir_policy::rules::Match;
 
 pub(crate) use rule::CaseRule;
 pub(crate) use timeline::{Kind, Timeline};
@@ -101,6 +103,11 @@ impl Cases {
     /// One of them, to be added to.
     pub fn get_mut(&mut self, id: u64) -> Option<&mut Case> {
         self.0.get_mut(&id)
+    }
+
+    /// What a person said of a rule of an incident.
+    pub fn said(&self, id: u64, matches: &Match) -> Option<Word> {
+        self.get(id)?.rules.iter().find(|rule| rule.signed.matches == *matches)?.said()
     }
 
     /// All of them.

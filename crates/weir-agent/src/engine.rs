@@ -10,6 +10,7 @@ mod detect;
 mod entries;
 mod policy;
 mod rules;
+mod rulings;
 mod seconds;
 mod thread;
 

@@ -6,6 +6,7 @@
 //! | `counters` | GET | list of [`CounterRow`] |
 //! | `targets` | GET | list of [`TargetRow`] |
 //! | `rules` | GET | list of [`RuleRow`] |
+//! | `rules/{id}/approve`, `rules/{id}/reject` | POST | [`RuleRow`] |
 //! | `policy` | GET | [`PolicyStatus`] |
 //! | `samples` | GET | list of [`SampleRow`] |
 //! | `incidents` | GET | list of [`IncidentRow`], the newest first |
@@ -28,6 +29,6 @@ pub use counters::{CounterRow, FeatureRow, TargetRow, Verdict};
 pub use entries::{Applied, EntryAction, EntryOrigin, EntryRow, NewEntry};
 pub use explain::{Explanation, LimitRow, ListHit, ListKind, Outcome, SeenRow};
 pub use incidents::{DroppedRow, IncidentRow, KnownFlowsRow, SignatureRow, SourceShare, SourcesRow, Span, StepRow};
-pub use rules::{RuleAction, RuleRow, Standing};
+pub use rules::{RuleAction, RuleRow, Ruling, RulingRow, Standing};
 pub use samples::SampleRow;
 pub use status::{ApiError, AttachmentRow, Detached, FindingRow, Hook, NodeMode, PolicyStatus, Status, Totals};

@@ -63,6 +63,10 @@ pub enum Command {
     Incident(IncidentArgs),
     /// List the rules there are, the policy's and those that incidents wrote, and what each matched
     Rules,
+    /// Let a rule of an incident drop what it counts, for as long as the incident lasts
+    Approve(RuleArgs),
+    /// Withdraw a rule of an incident; the incident does not write it again
+    Reject(RuleArgs),
     /// Remove Weir from the kernel: programs, maps, links, pins
     Detach(DetachArgs),
     /// Work with policy files
@@ -260,6 +264,13 @@ pub struct IncidentArgs {
     /// Its number, from `weir incidents`
     #[arg(value_name = "ID")]
     pub id: u64,
+}
+
+#[derive(Debug, Args)]
+pub struct RuleArgs {
+    /// The rule, such as 7.3, from `weir rules`
+    #[arg(value_name = "RULE")]
+    pub rule: String,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+use weir_api::local::{Ruling, RulingRow};
+use weir_detect::lay::Word;
 use weir_detect::signature::Signed;
 
 /// A rule.
@@ -19,17 +21,27 @@ pub(crate) struct CaseRule {
     before: u64,
     /// It is in the tables now.
     pub in_force: bool,
+    /// What a person said of it.
+    pub ruling: Option<RulingRow>,
 }
 
 impl CaseRule {
     /// A rule that was just written.
     pub fn new(number: u32, signed: Signed, since: SystemTime) -> Self {
-        Self { number, signed, since, laid: None, before: 0, in_force: false }
+        Self { number, signed, since, laid: None, before: 0, in_force: false, ruling: None }
     }
 
     /// The name that people call it by: `7.3`.
     pub fn name(&self, incident: u64) -> String {
         format!("{incident}.{}", self.number)
+    }
+
+    /// What a person said of it, as the layer of rules wants to know.
+    pub fn said(&self) -> Option<Word> {
+        self.ruling.map(|row| match row.ruling {
+            Ruling::Approved => Word::Approved,
+            Ruling::Rejected => Word::Rejected,
+        })
     }
 
     /// It is in the tables as this owner's, and matched so many packets since it is.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::SystemTime;
 
-use weir_api::local::StepRow;
+use weir_api::local::{Ruling, StepRow};
 use weir_api::spec::Moment;
 use weir_detect::incident::State;
 
@@ -33,6 +33,8 @@ pub(crate) enum Kind {
     Spread,
     /// A part of the answer was taken back.
     Release,
+    /// A person said something of a rule.
+    Ruling(Ruling),
 }
 
 impl Kind {
@@ -48,6 +50,7 @@ impl Kind {
             Kind::Challenge => "challenge".to_owned(),
             Kind::Spread => "spread".to_owned(),
             Kind::Release => "release".to_owned(),
+            Kind::Ruling(ruling) => ruling.label().to_owned(),
         }
     }
 }

@@ -103,7 +103,8 @@ impl Detection {
             }
         }
         self.networks = networks(image);
-        let asked = self.layer.lay(&self.judge, tick_hz);
+        let Self { judge, layer, cases, .. } = self;
+        let asked = layer.ruled(judge, tick_hz, |incident, matches| cases.said(incident, matches));
         if !asked.is_empty() {
             overlay::overlay(image, asked).diff.apply(image);
         }
@@ -194,8 +195,9 @@ impl Engine {
     }
 
     /// Puts the open incidents' rules in force, and takes out those of incidents that are over.
-    fn lay(&mut self) -> Result<(), DatapathError> {
-        let asked = self.detection.layer.lay(&self.detection.judge, self.datapath.tick_hz());
+    pub(super) fn lay(&mut self) -> Result<(), DatapathError> {
+        let Detection { judge, layer, cases, matched_before: before, .. } = &mut self.detection;
+        let asked = layer.ruled(judge, self.datapath.tick_hz(), |incident, matches| cases.said(incident, matches));
         let over = overlay::overlay(self.datapath.image(), asked);
         let rules = &asked.rules;
         for (at, error) in &over.errors {
@@ -203,7 +205,6 @@ impl Engine {
             tracing::warn!(%error, rule, "a rule of an incident is not in force");
         }
         let counters = self.datapath.rule_counters()?;
-        let before = &mut self.detection.matched_before;
         before.retain(|id, _| rules.iter().any(|rule| rule.id == *id));
         for (rule, slots) in rules.iter().zip(&over.slots) {
             before.entry(rule.id).or_insert_with(|| matched(&counters, *slots));
@@ -245,6 +246,7 @@ impl Detection {
             action: if rule.signed.may == Use::Drop { "drop".to_owned() } else { "count".to_owned() },
             matched_packets: rule.matched(),
             in_force: rule.in_force,
+            ruling: rule.ruling,
         };
         let share = |(source, share): &(Addr, f64)| SourceShare { source: ip_from(*source).to_string(), share: *share };
         IncidentRow {

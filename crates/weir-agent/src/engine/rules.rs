@@ -7,6 +7,7 @@ use weir_abi::policy::flag;
 use weir_api::local::{RuleAction, RuleRow, Standing};
 use weir_api::spec::Moment;
 use weir_detect::incident::{Life, State};
+use weir_detect::lay::Word;
 use weir_detect::record::Incident;
 use weir_detect::signature::Use;
 use weir_policy::image::TableImage;
@@ -56,11 +57,13 @@ impl Detection {
             since: Some(Moment::from_system(since)),
             ends: stands.ends,
             ends_at: stands.ends_at.map(Moment::from_system),
+            ruling: None,
             matched_packets: None,
             coverage: None,
             collateral: None,
         };
         let of_rule = |rule: &CaseRule, stands: Stands| RuleRow {
+            ruling: rule.ruling,
             matched_packets: rule.matched(),
             coverage: Some(rule.signed.coverage),
             collateral: Some(rule.signed.collateral),
@@ -121,12 +124,15 @@ fn windows(n: u64) -> std::time::Duration {
 
 /// What a rule does where it is in the tables.
 fn action(rule: &CaseRule, enforces: bool) -> RuleAction {
-    if enforces && rule.signed.may == Use::Drop { RuleAction::Drop } else { RuleAction::Count }
+    let may = rule.signed.may == Use::Drop || rule.said() == Some(Word::Approved);
+    if enforces && may { RuleAction::Drop } else { RuleAction::Count }
 }
 
 fn stands(rule: &CaseRule, enforces: bool, end: &(String, Option<SystemTime>)) -> Stands {
     let (standing, why) = match (rule.in_force, rule.signed.may, enforces) {
+        _ if rule.said() == Some(Word::Rejected) => (Standing::Rejected, "a person withdrew it"),
         (false, ..) => (Standing::NoRoom, "the tables have no room for it: 64 conjunctions can be in force at once"),
+        (_, _, true) if rule.said() == Some(Word::Approved) => (Standing::InForce, "a person approved it"),
         (_, Use::Limit, _) => (Standing::Waiting, "too little is known of customers to drop by it"),
         (_, _, false) => (Standing::Waiting, OBSERVES),
         (_, Use::Drop, true) => (Standing::InForce, "the target enforces"),
@@ -166,6 +172,7 @@ fn of_policy(
         since: None,
         ends: "the policy".to_owned(),
         ends_at: None,
+        ruling: None,
         matched_packets: Some(matched(counters, slots)),
         coverage: None,
         collateral: None,

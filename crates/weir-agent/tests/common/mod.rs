@@ -52,6 +52,29 @@ pub fn bare_syn(number: u32) -> Sample {
     }
 }
 
+/// An IPv4 packet to 192.0.2.10 from source number `n`: protocol 6 (an ACK) or 17, ports, TTL, bytes of payload.
+pub fn frame(proto: u8, sport: u16, dport: u16, ttl: u8, payload: u32, n: u32) -> Sample {
+    let mut sample = bare_syn(n);
+    let header = if proto == 6 { 20 } else { 8 };
+    let length = (20 + header + payload) as u16;
+    let b = &mut sample.bytes;
+    b[16..18].copy_from_slice(&length.to_be_bytes());
+    (b[22], b[23]) = (ttl, proto);
+    b[34..36].copy_from_slice(&sport.to_be_bytes());
+    b[36..38].copy_from_slice(&dport.to_be_bytes());
+    if proto == 6 {
+        b[47] = 0x10;
+    } else {
+        b[38..40].copy_from_slice(&(length - 20).to_be_bytes());
+        b[40..].fill(0);
+        b[42..].fill(7);
+    }
+    sample.length = 14 + u32::from(length);
+    sample.captured = sample.length.min(SAMPLE_BYTES as u32) as u16;
+    b[usize::from(sample.captured)..].fill(0);
+    sample
+}
+
 impl World {
     pub fn new() -> Self {
         Self::with(SHOP)

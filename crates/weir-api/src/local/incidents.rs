@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Verdict;
+use super::{RulingRow, Verdict};
 use crate::spec::Moment;
 
 /// One incident.
@@ -127,6 +127,9 @@ pub struct SignatureRow {
     /// Whether it is in the kernel's tables.
     #[serde(default)]
     pub in_force: bool,
+    /// What a person said of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ruling: Option<RulingRow>,
 }
 
 /// Who sends.

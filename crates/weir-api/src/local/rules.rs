@@ -39,6 +39,8 @@ pub enum Standing {
     Sleeping,
     /// In no table: there is no room for it.
     NoRoom,
+    /// In no table: a person withdrew it.
+    Rejected,
 }
 
 impl Standing {
@@ -49,6 +51,7 @@ impl Standing {
             Standing::Waiting => "waiting",
             Standing::Sleeping => "sleeping",
             Standing::NoRoom => "no_room",
+            Standing::Rejected => "rejected",
         }
     }
 }
@@ -79,6 +82,9 @@ pub struct RuleRow {
     /// When that is, as things are now; absent: nobody knows yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_at: Option<Moment>,
+    /// What a person said of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ruling: Option<RulingRow>,
     /// Packets that it matched; absent for limits and for what is in no table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matched_packets: Option<u64>,
@@ -88,4 +94,36 @@ pub struct RuleRow {
     /// Share of customers' packets that it matches at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collateral: Option<f64>,
+}
+
+/// What a person said of an incident's rule. It lasts as long as the incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RulingRow {
+    /// What.
+    pub ruling: Ruling,
+    /// User id of the process that asked, where the socket tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_uid: Option<u32>,
+    /// When.
+    pub at: Moment,
+}
+
+/// What can be said of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ruling {
+    /// It is to drop.
+    Approved,
+    /// It is withdrawn.
+    Rejected,
+}
+
+impl Ruling {
+    /// The word in texts and JSON.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Ruling::Approved => "approved",
+            Ruling::Rejected => "rejected",
+        }
+    }
 }

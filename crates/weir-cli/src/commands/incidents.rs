@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use weir_api::local::{IncidentRow, KnownFlowsRow, Verdict};
+use weir_api::local::{IncidentRow, KnownFlowsRow, RulingRow, Verdict};
 
 use super::incident_row::targets;
 use crate::Outcome;
@@ -86,6 +86,10 @@ fn one(w: &mut impl Write, row: &IncidentRow) -> io::Result<()> {
         };
         let (covers, harms) = (100.0 * s.coverage, 100.0 * s.collateral);
         writeln!(w, "          {standing}; covers {covers:.1} % of the attack, at most {harms:.3} % of customers")?;
+        if let Some(RulingRow { ruling, by_uid, at }) = s.ruling {
+            let who = by_uid.map_or_else(|| "somebody".to_owned(), |uid| format!("uid {uid}"));
+            writeln!(w, "          {} by {who}, {at}", ruling.label())?;
+        }
     }
     if row.sources.estimate > 0 {
         let spoofed = if row.sources.spoofed { ", hardly one twice: forged, or a very large botnet" } else { "" };

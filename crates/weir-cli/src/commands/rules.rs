@@ -4,9 +4,11 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::SystemTime;
 
-use weir_api::local::{RuleAction, RuleRow, Standing};
+use anyhow::bail;
+use weir_api::local::{RuleAction, RuleRow, Ruling, Standing};
 
 use crate::Outcome;
+use crate::cli::RuleArgs;
 use crate::client::Client;
 use crate::out::table::{Cell, Style, Table};
 use crate::out::{Out, units};
@@ -15,6 +17,20 @@ use crate::out::{Out, units};
 pub fn rules(out: Out, socket: &Path) -> anyhow::Result<Outcome> {
     let rows: Vec<RuleRow> = Client::new(socket)?.get("/api/v1/rules")?;
     out.write(&rows, |w| list(w, out, &rows))?;
+    Ok(Outcome::Fine)
+}
+
+/// Says something of an incident's rule.
+pub fn say(out: Out, socket: &Path, args: &RuleArgs, ruling: Ruling) -> anyhow::Result<Outcome> {
+    // What is no name of a rule is no path either.
+    if !args.rule.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.') {
+        bail!("`{}` is no rule of an incident: they are called 7.3 and the like, see `weir rules`", args.rule);
+    }
+    let verb = if ruling == Ruling::Approved { "approve" } else { "reject" };
+    let row: RuleRow = Client::new(socket)?.post(&format!("/api/v1/rules/{}/{verb}", args.rule), &())?;
+    out.write(&row, |w| {
+        writeln!(w, "rule {} {}, {} now: {}", row.id, ruling.label(), row.standing.label().replace('_', " "), row.rule)
+    })?;
     Ok(Outcome::Fine)
 }
 
