@@ -15,6 +15,8 @@ use weir_detect::signature::Signature;
 use weir_detect::vector::Vector;
 use weir_policy::rules::Match;
 
+use crate::explain::RuleName;
+
 pub(crate) use rule::CaseRule;
 pub(crate) use timeline::{Kind, Timeline};
 pub(crate) use toll::{Known, Toll};
@@ -134,6 +136,18 @@ impl Cases {
             case.steps.add(at, Kind::State(State::Ended), "the policy has no such target any more".to_owned());
             case.open = false;
         }
+    }
+
+    /// What the rules of incidents are called, by their owners' numbers in tables and samples. Of several incidents that share one, the
+    /// newest.
+    pub fn names(&self) -> BTreeMap<u32, RuleName> {
+        let of = |(id, case): (&u64, &Case)| {
+            let id = *id;
+            let name = move |rule: &CaseRule| RuleName { incident: id, id: rule.name(id), text: rule.text.clone() };
+            let named = case.rules.iter().flat_map(move |rule| rule.owners().map(move |owner| (owner, name(rule))));
+            named.collect::<Vec<_>>()
+        };
+        self.0.iter().flat_map(of).collect()
     }
 
     /// Forgets those of incidents that are not remembered.

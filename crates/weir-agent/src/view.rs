@@ -1,5 +1,6 @@
 //! What readers see: the API, the metrics. Written by the engine alone, swapped whole, read without waiting.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -13,6 +14,7 @@ use weir_policy::model::Policy;
 
 use crate::datapath::Attachment;
 use crate::entries::Entry;
+use crate::explain::RuleName;
 use crate::sampling::Recent;
 use crate::traffic::Traffic;
 
@@ -28,6 +30,7 @@ pub struct View {
     traffic: ArcSwap<Traffic>,
     incidents: ArcSwap<Vec<IncidentRow>>,
     rules: ArcSwap<Vec<RuleRow>>,
+    rule_names: ArcSwap<BTreeMap<u32, RuleName>>,
     recent: Mutex<Recent>,
 }
 
@@ -83,6 +86,7 @@ impl View {
             traffic: ArcSwap::from_pointee(Traffic::empty(Instant::now())),
             incidents: ArcSwap::default(),
             rules: ArcSwap::default(),
+            rule_names: ArcSwap::default(),
             recent: Mutex::new(Recent::new(RECENT)),
         }
     }
@@ -107,6 +111,11 @@ impl View {
         self.rules.load_full()
     }
 
+    /// What rules of incidents are called, by the number in samples.
+    pub fn rule_names(&self) -> Arc<BTreeMap<u32, RuleName>> {
+        self.rule_names.load_full()
+    }
+
     /// The last samples.
     pub fn recent(&self) -> MutexGuard<'_, Recent> {
         // The ring is sound whenever the lock is free, whoever held it.
@@ -119,6 +128,10 @@ impl View {
 
     pub(crate) fn set_incidents(&self, incidents: Vec<IncidentRow>) {
         self.incidents.store(Arc::new(incidents));
+    }
+
+    pub(crate) fn set_rule_names(&self, names: BTreeMap<u32, RuleName>) {
+        self.rule_names.store(Arc::new(names));
     }
 
     pub(crate) fn set_rules(&self, rules: Vec<RuleRow>) {

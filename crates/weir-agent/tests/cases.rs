@@ -2,8 +2,9 @@
 
 mod common;
 
-use common::World;
-use weir_abi::{Counter, Reason};
+use common::{World, bare_syn};
+use weir_abi::counters::{syn_fact, syn_slot};
+use weir_abi::{Counter, Reason, Sample};
 use weir_api::local::{KnownFlowsRow, RuleAction, Standing, Verdict};
 
 fn packets(packets: u64) -> Counter {
@@ -105,6 +106,47 @@ fn rules_are_listed_while_they_are_in_force_and_while_they_sleep() {
     world.windows(1, 5000);
     let rows = world.rule_rows();
     assert!(rows.iter().all(|row| row.incident == Some(2) && row.standing == Standing::InForce), "{rows:?}");
+}
+
+/// A source, the one who is attacked, and somebody else ask what concerns them.
+#[test]
+fn an_address_is_told_its_incidents() {
+    let mut world = World::new();
+    let slot = syn_slot(syn_fact::NO_OPTIONS);
+    world.windows(10, 0);
+    world.send(12, slot, 5000, |n| bare_syn(n % 4));
+    // From now on the rule drops them.
+    let owner = {
+        let state = world.kernel.state();
+        let rules = &state.image.as_ref().unwrap().rules;
+        rules.owner[rules.enforce.trailing_zeros() as usize]
+    };
+    let dropped = |n: u32| Sample {
+        reason: Reason::Rule as u8,
+        verdict: weir_abi::Verdict::Drop as u8,
+        rule: owner,
+        weight: 8,
+        ..bare_syn(n % 4)
+    };
+    world.send(10, slot, 5000, dropped);
+    let rule = world.incidents()[0].signatures[0].clone();
+    let explain = |address: &str| world.engine.explain(address.parse().unwrap(), world.now());
+
+    let source = world.incidents()[0].sources.top[0].clone();
+    let said = explain(&source.source);
+    let hit = &said.incidents[0];
+    assert_eq!((hit.incident, hit.target.as_str(), hit.vector.as_str()), (1, "host", "SYN flood"));
+    assert_eq!((hit.attacked, hit.share), (false, Some(source.share)));
+    assert_eq!((hit.rules.len(), hit.rules[0].id.as_str(), hit.rules[0].samples), (1, "1.1", 250));
+    assert_eq!((&hit.rules[0].rule, hit.rules[0].in_force), (&rule.rule, true));
+    let seen = said.seen.iter().find(|row| row.reason == "rule").unwrap();
+    assert_eq!((seen.rule.as_deref(), seen.samples, seen.packets_estimate), (Some("1.1"), 250, 2000));
+    assert!(said.seen.iter().any(|row| row.reason == "clean" && row.rule.is_none()));
+
+    let said = explain("192.0.2.10");
+    assert_eq!((said.incidents.len(), said.incidents[0].attacked, said.incidents[0].share), (1, true, None));
+    assert_eq!((said.incidents[0].rules[0].id.as_str(), said.incidents[0].rules[0].samples), ("1.1", 0));
+    assert_eq!(explain("203.0.113.9").incidents, []);
 }
 
 /// Strangers are held to a limit, which is told among the rules.

@@ -4,38 +4,22 @@ mod common;
 
 use common::{SHOP, World, frame};
 use weir_abi::counters::{feature_slot, kind};
-use weir_abi::{FEATURE_SLOTS, Sample};
 use weir_agent::engine::Refusal;
 use weir_api::local::{RuleAction, RuleRow, Ruling, Standing};
-
-/// Windows with so many packets of one kind; 100 of each are sampled at most.
-fn windows(world: &mut World, n: u32, slot: u8, packets: u64, sample: impl Fn(u32) -> Sample) {
-    for _ in 0..n {
-        {
-            let mut state = world.kernel.state();
-            state.slots.entry(1).or_insert([0; FEATURE_SLOTS])[usize::from(slot)] += packets;
-            for _ in 0..packets.min(100) {
-                world.sent += 1;
-                state.samples.push(sample(world.sent));
-            }
-        }
-        world.windows(1, 0);
-    }
-}
 
 /// A name server's answers that nobody asked for, after so many sampled packets of customers that a rule's harm is known to be below
 /// half a percent, and no better.
 fn reflection(policy: &str) -> World {
     let mut world = World::with(policy);
     let customer = |n: u32| frame(6, (40_000 + n % 9_000) as u16, 443, 52 + (n % 7) as u8, 20 + n % 90, n);
-    windows(&mut world, 110, feature_slot(kind::TCP, true, false), 10, customer);
+    world.send(110, feature_slot(kind::TCP, true, false), 10, customer);
     attack(&mut world, 12);
     world
 }
 
 fn attack(world: &mut World, n: u32) {
     let answer = |n: u32| frame(17, 53, (1024 + n % 60_000) as u16, 244, 1200, n);
-    windows(world, n, feature_slot(kind::UDP_REFLECTION, false, false), 4000, answer);
+    world.send(n, feature_slot(kind::UDP_REFLECTION, false, false), 4000, answer);
 }
 
 fn row(world: &World, id: &str) -> RuleRow {

@@ -27,7 +27,7 @@ mod status;
 
 pub use counters::{CounterRow, FeatureRow, TargetRow, Verdict};
 pub use entries::{Applied, EntryAction, EntryOrigin, EntryRow, NewEntry};
-pub use explain::{Explanation, LimitRow, ListHit, ListKind, Outcome, SeenRow};
+pub use explain::{Explanation, IncidentHit, LimitRow, ListHit, ListKind, Outcome, RuleHit, SeenRow};
 pub use incidents::{DroppedRow, IncidentRow, KnownFlowsRow, SignatureRow, SourceShare, SourcesRow, Span, StepRow};
 pub use rules::{RuleAction, RuleRow, Ruling, RulingRow, Standing};
 pub use samples::SampleRow;

@@ -55,7 +55,7 @@ pub enum Command {
     Unblock(UnblockArgs),
     /// Let a source address or prefix pass every list and limit
     Allow(AllowArgs),
-    /// Show every list, limit and recent packet that touches an address
+    /// Show every list, limit, incident and recent packet that touches an address
     Explain(ExplainArgs),
     /// List what was noticed: attacks and surges, and what was done about them
     Incidents,

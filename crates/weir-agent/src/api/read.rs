@@ -105,5 +105,6 @@ struct Limit {
 async fn samples(State(api): State<Api>, Query(Limit { limit }): Query<Limit>) -> Json<Vec<SampleRow>> {
     let policy = api.view.policy();
     let recent: Vec<_> = api.view.recent().iter().take(limit.unwrap_or(100)).copied().collect();
-    Json(recent.iter().map(|(time, sample)| decode::row(*time, sample, &policy)).collect())
+    let names = api.view.rule_names();
+    Json(recent.iter().map(|(time, sample)| decode::row(*time, sample, &policy, &names)).collect())
 }

@@ -13,11 +13,14 @@ pub(crate) struct CaseRule {
     pub number: u32,
     /// What it matches, and what is known of that.
     pub signed: Signed,
+    /// Its text.
+    pub text: String,
     /// When it was written.
     pub since: SystemTime,
     /// Its owner's number in the tables, and what it matched under that one.
     laid: Option<(u32, u64)>,
-    /// What it matched under earlier ones.
+    /// Earlier numbers, and what it matched under them.
+    earlier: Vec<u32>,
     before: u64,
     /// It is in the tables now.
     pub in_force: bool,
@@ -28,7 +31,8 @@ pub(crate) struct CaseRule {
 impl CaseRule {
     /// A rule that was just written.
     pub fn new(number: u32, signed: Signed, since: SystemTime) -> Self {
-        Self { number, signed, since, laid: None, before: 0, in_force: false, ruling: None }
+        let text = signed.matches.to_string();
+        Self { number, signed, text, since, laid: None, earlier: Vec::new(), before: 0, in_force: false, ruling: None }
     }
 
     /// The name that people call it by: `7.3`.
@@ -50,7 +54,10 @@ impl CaseRule {
         match &mut self.laid {
             Some((known, matched)) if *known == owner => *matched = packets,
             laid => {
-                self.before += laid.map_or(0, |(_, matched)| matched);
+                if let Some((known, matched)) = *laid {
+                    self.before += matched;
+                    self.earlier.push(known);
+                }
                 *laid = Some((owner, packets));
             }
         }
@@ -59,6 +66,11 @@ impl CaseRule {
     /// It is in no table.
     pub fn withdrawn(&mut self) {
         self.in_force = false;
+    }
+
+    /// The owners' numbers under which it is or was in the tables.
+    pub fn owners(&self) -> impl Iterator<Item = u32> {
+        self.earlier.iter().copied().chain(self.laid.map(|(owner, _)| owner))
     }
 
     /// Packets that it matched; none: it never was in the tables.
@@ -84,6 +96,6 @@ mod tests {
         rule.withdrawn();
         assert_eq!((rule.matched(), rule.in_force), (Some(7), false));
         rule.counted(2, 3);
-        assert_eq!((rule.matched(), rule.in_force), (Some(10), true));
+        assert_eq!((rule.matched(), rule.owners().collect::<Vec<_>>(), rule.in_force), (Some(10), vec![1, 2], true));
     }
 }

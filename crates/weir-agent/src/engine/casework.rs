@@ -42,7 +42,7 @@ impl Detection {
             Step::Signed { signature, .. } => {
                 for rule in case.wrote(signature, at) {
                     let action = if rule.signed.may == Use::Drop { "drop" } else { "count" };
-                    let text = format!("rule {}: {action} {}", rule.name(*incident), rule.signed.matches);
+                    let text = format!("rule {}: {action} {}", rule.name(*incident), rule.text);
                     case.steps.add(at, Kind::Rules, text);
                 }
             }

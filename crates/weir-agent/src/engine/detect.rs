@@ -227,6 +227,7 @@ impl Engine {
         let mut rows = self.detection.incidents.iter().map(row).collect::<Vec<_>>();
         rows.reverse();
         self.view.set_incidents(rows);
+        self.view.set_rule_names(self.detection.cases.names());
         Ok(())
     }
 }
@@ -240,7 +241,7 @@ impl Detection {
         let case = self.cases.get(incident.id);
         let signature = |rule: &CaseRule| SignatureRow {
             id: rule.name(incident.id),
-            rule: rule.signed.matches.to_string(),
+            rule: rule.text.clone(),
             coverage: rule.signed.coverage,
             collateral: rule.signed.collateral,
             action: if rule.signed.may == Use::Drop { "drop".to_owned() } else { "count".to_owned() },

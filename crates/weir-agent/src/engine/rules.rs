@@ -67,7 +67,7 @@ impl Detection {
             matched_packets: rule.matched(),
             coverage: Some(rule.signed.coverage),
             collateral: Some(rule.signed.collateral),
-            ..row(rule.name(incident.id), rule.signed.matches.to_string(), stands, rule.since)
+            ..row(rule.name(incident.id), rule.text.clone(), stands, rule.since)
         };
         if let Some(life) = self.judge.life(incident.id).filter(|_| case.open) {
             let end = self.end(life);

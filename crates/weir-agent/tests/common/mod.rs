@@ -117,6 +117,21 @@ impl World {
         }
     }
 
+    /// So many windows with so many packets of one kind, of which 100 are sampled at most.
+    pub fn send(&mut self, n: u32, slot: u8, packets: u64, sample: impl Fn(u32) -> Sample) {
+        for _ in 0..n {
+            {
+                let mut state = self.kernel.state();
+                state.slots.entry(1).or_insert([0; FEATURE_SLOTS])[usize::from(slot)] += packets;
+                for _ in 0..packets.min(100) {
+                    self.sent += 1;
+                    state.samples.push(sample(self.sent));
+                }
+            }
+            self.windows(1, 0);
+        }
+    }
+
     /// So many windows of TCP packets in connections, and of some that are in none.
     pub fn segments(&mut self, n: u32, known: u64, strays: u64) {
         for _ in 0..n {
