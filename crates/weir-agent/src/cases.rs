@@ -1,6 +1,7 @@
 //! What the agent keeps of an incident beside what detection says of it: its steps with their times, the names of its rules, the
 //! peak, and what the target lost meanwhile. A case lasts as long as its incident is remembered.
 
+mod packets;
 mod rule;
 mod timeline;
 mod toll;
@@ -8,7 +9,7 @@ mod toll;
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use weir_abi::{Counter, Reason};
+use weir_abi::{Counter, Reason, Verdict};
 use weir_detect::incident::State;
 use weir_detect::lay::Word;
 use weir_detect::signature::Signature;
@@ -17,6 +18,7 @@ use weir_policy::rules::Match;
 
 use crate::explain::RuleName;
 
+pub(crate) use packets::{BEFORE, Packets, Seen};
 pub(crate) use rule::CaseRule;
 pub(crate) use timeline::{Kind, Timeline};
 pub(crate) use toll::{Known, Toll};
@@ -43,6 +45,10 @@ pub(crate) struct Case {
     written: u32,
     /// What the target lost.
     pub toll: Toll,
+    /// Its packets that were sampled.
+    pub packets: Packets,
+    /// The attack is not felt at the moment: what passes are customers.
+    pub calm: bool,
     /// The incident is not over.
     pub open: bool,
     /// An answer was in the kernel.
@@ -75,15 +81,22 @@ impl Case {
     }
 }
 
+/// Packets of all incidents together: 16 MiB.
+const PACKETS: usize = (16 << 20) / size_of::<Seen>();
+
 /// The cases of all incidents that are remembered.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Cases(BTreeMap<u64, Case>);
+pub(crate) struct Cases {
+    cases: BTreeMap<u64, Case>,
+    /// Packets that all of them keep.
+    packets: usize,
+}
 
 impl Cases {
     /// The case of an incident; the first time it begins now, with what was counted so far.
     pub fn open(&mut self, id: u64, about: (u32, Vector), at: SystemTime, toll: impl FnOnce() -> Toll) -> &mut Case {
         let (target, vector) = about;
-        self.0.entry(id).or_insert_with(|| Case {
+        self.cases.entry(id).or_insert_with(|| Case {
             since: at,
             target,
             vector,
@@ -92,6 +105,8 @@ impl Cases {
             rules: Vec::new(),
             written: 0,
             toll: toll(),
+            packets: Packets::default(),
+            calm: false,
             open: true,
             answered: false,
         })
@@ -99,12 +114,12 @@ impl Cases {
 
     /// One of them.
     pub fn get(&self, id: u64) -> Option<&Case> {
-        self.0.get(&id)
+        self.cases.get(&id)
     }
 
     /// One of them, to be added to.
     pub fn get_mut(&mut self, id: u64) -> Option<&mut Case> {
-        self.0.get_mut(&id)
+        self.cases.get_mut(&id)
     }
 
     /// What a person said of a rule of an incident.
@@ -114,7 +129,7 @@ impl Cases {
 
     /// All of them.
     pub fn all(&mut self) -> impl Iterator<Item = (u64, &mut Case)> {
-        self.0.iter_mut().map(|(id, case)| (*id, case))
+        self.cases.iter_mut().map(|(id, case)| (*id, case))
     }
 
     /// Those whose incident is not over.
@@ -124,7 +139,7 @@ impl Cases {
 
     /// An incident's answer is in the kernel; told once.
     pub fn answered(&mut self, id: u64, at: SystemTime) {
-        if let Some(case) = self.0.get_mut(&id).filter(|case| !case.answered) {
+        if let Some(case) = self.cases.get_mut(&id).filter(|case| !case.answered) {
             case.answered = true;
             case.steps.add(at, Kind::State(State::Mitigating), "the answer is in the kernel".to_owned());
         }
@@ -147,11 +162,99 @@ impl Cases {
             let named = case.rules.iter().flat_map(move |rule| rule.owners().map(move |owner| (owner, name(rule))));
             named.collect::<Vec<_>>()
         };
-        self.0.iter().flat_map(of).collect()
+        self.cases.iter().flat_map(of).collect()
+    }
+
+    /// Takes a sampled packet into the open incident of its kind.
+    pub fn sampled(&mut self, target: u32, vector: Vector, packet: Seen) {
+        let passed = packet.1.verdict == Verdict::Pass as u8;
+        let of_kind = |case: &&mut Case| (case.target, case.vector) == (target, vector);
+        let Some(case) = self.cases.values_mut().filter(|case| case.open).find(of_kind) else { return };
+        // What passes between two pulses would push out what passed in them.
+        if case.calm && passed {
+            return;
+        }
+        let before = case.packets.len();
+        case.packets.add(packet);
+        self.packets += case.packets.len() - before;
+        self.stay_small();
+    }
+
+    /// Gives an incident what came just before it, and its own first packets that came before it was noticed. Both are in order.
+    pub fn gathered(&mut self, id: u64, before: Vec<Seen>, own: Vec<Seen>) {
+        let Some(case) = self.cases.get_mut(&id).filter(|case| case.packets.len() == 0) else { return };
+        case.packets.before(before.into_iter());
+        own.into_iter().for_each(|packet| case.packets.add(packet));
+        self.packets += case.packets.len();
+        self.stay_small();
+    }
+
+    /// Bytes of the packets that are kept.
+    pub fn packet_bytes(&self) -> usize {
+        self.packets * size_of::<Seen>()
+    }
+
+    /// The oldest incident that is over gives its packets up first; where none is, the oldest that goes on.
+    fn stay_small(&mut self) {
+        while self.packets > PACKETS {
+            let with = |open: bool| self.cases.iter().find(|(_, c)| c.open == open && c.packets.len() > 0);
+            let Some(oldest) = with(false).or_else(|| with(true)).map(|(id, _)| *id) else { return };
+            if let Some(case) = self.cases.get_mut(&oldest) {
+                self.packets -= case.packets.len();
+                case.packets.give_up();
+            }
+        }
     }
 
     /// Forgets those of incidents that are not remembered.
     pub fn keep(&mut self, remembered: impl Fn(u64) -> bool) {
-        self.0.retain(|id, _| remembered(*id));
+        self.cases.retain(|id, _| remembered(*id));
+        self.packets = self.cases.values().map(|case| case.packets.len()).sum();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! More packets than there is room for.
+    use super::*;
+    use weir_abi::Sample;
+
+    fn packet() -> Seen {
+        let sample = Sample {
+            time_ns: 0,
+            length: 60,
+            target: 0,
+            reason: 0,
+            verdict: Verdict::Drop as u8,
+            rule: 0,
+            ifindex: 1,
+            weight: 1,
+            captured: 0,
+            pad: 0,
+            bytes: [0; weir_abi::sample::SAMPLE_BYTES],
+        };
+        (SystemTime::UNIX_EPOCH, sample)
+    }
+
+    #[test]
+    fn the_oldest_that_are_over_give_their_packets_up_first() {
+        let mut cases = Cases::default();
+        let mut each = 0;
+        for id in 1..=400 {
+            cases.open(id, (id as u32, Vector::Syn), SystemTime::UNIX_EPOCH, Toll::default);
+            (0..500).for_each(|_| cases.sampled(id as u32, Vector::Syn, packet()));
+            each = cases.get(id).unwrap().packets.len();
+            assert!(cases.packet_bytes() <= 16 << 20);
+            // Every other one goes on.
+            cases.get_mut(id).unwrap().open = id % 2 == 0;
+        }
+        let has = |cases: &Cases, id| cases.get(id).unwrap().packets.len() > 0;
+        let kept: Vec<u64> = (1..=400).filter(|id| has(&cases, *id)).collect();
+        assert_eq!(kept.len(), PACKETS / each);
+        // All of the even ones had room, and of the odd ones only the youngest.
+        assert!((1..=400).filter(|id| id % 2 == 0).skip(200usize.saturating_sub(kept.len())).all(|id| has(&cases, id)));
+        assert!(!has(&cases, 1) && cases.get(1).unwrap().packets.given_up);
+        cases.keep(|id| id != 400);
+        assert_eq!(cases.packet_bytes(), (kept.len() - 1) * each * size_of::<Seen>());
     }
 }

@@ -8,7 +8,7 @@ use weir_abi::{Counter, FEATURE_SLOTS, Feature, Reason, Sample};
 use weir_policy::diff::Diff;
 use weir_policy::image::TableImage;
 
-use crate::datapath::{ApplyReport, Attachment, Datapath, DatapathError, Hook, LostSamples, MapUse};
+use crate::datapath::{ApplyReport, Attachment, Datapath, DatapathError, Hook, Interface, LostSamples, MapUse};
 
 /// What the test sees and sets.
 #[derive(Debug, Default)]
@@ -39,6 +39,8 @@ pub struct State {
     pub sampling: Option<(u32, u32)>,
     /// The kernel's tick.
     pub ticks: u64,
+    /// The clock of samples.
+    pub now_ns: u64,
     /// How often silent connections were forgotten.
     pub sweeps: u64,
     /// Why what the host sends is not seen.
@@ -164,6 +166,10 @@ impl Datapath for Fake {
         }]
     }
 
+    fn interface(&self, index: u32) -> Interface {
+        Interface { name: format!("eth{}", index - 1), ethernet: true }
+    }
+
     fn maps(&self) -> Vec<MapUse> {
         vec![MapUse { name: "PREFIXES".into(), entries: 3, capacity: 1024 }]
     }
@@ -174,6 +180,10 @@ impl Datapath for Fake {
 
     fn now_ticks(&mut self) -> Result<u64, DatapathError> {
         Ok(self.state().ticks)
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.state().now_ns
     }
 
     /// Tests go before nobody.

@@ -23,6 +23,7 @@ pub mod entries;
 pub mod explain;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
+pub mod forensics;
 pub mod host;
 mod ids;
 pub mod kernel;

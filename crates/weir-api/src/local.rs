@@ -11,6 +11,7 @@
 //! | `samples` | GET | list of [`SampleRow`] |
 //! | `incidents` | GET | list of [`IncidentRow`], the newest first |
 //! | `incidents/{id}` | GET | [`IncidentRow`] |
+//! | `incidents/{id}/pcap` | GET | bytes: a capture (pcapng) |
 //! | `explain/{address}` | GET | [`Explanation`] |
 //! | `blocks`, `allows` | GET, POST ([`NewEntry`]), DELETE (`?cidr=`) | [`EntryRow`]s |
 //! | `detach` | POST | [`Detached`] |

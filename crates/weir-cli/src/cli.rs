@@ -264,6 +264,9 @@ pub struct IncidentArgs {
     /// Its number, from `weir incidents`
     #[arg(value_name = "ID")]
     pub id: u64,
+    /// Write its sampled packets to this file as a capture (pcapng), each with what was done with it and why; `-`: to stdout
+    #[arg(long, value_name = "FILE")]
+    pub pcap: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

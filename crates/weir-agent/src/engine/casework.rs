@@ -101,6 +101,7 @@ impl Detection {
                 };
                 case.steps.add(at, Kind::State(*state), text.to_owned());
                 case.open = *state != State::Ended;
+                case.calm = *state == State::Watching;
             }
         }
     }

@@ -20,13 +20,14 @@ use weir_policy::image::TableImage;
 use weir_policy::networks::networks;
 use weir_policy::overlay;
 use weir_policy::prefix::ip_from;
-use weir_wire::Bytes;
+use weir_wire::{Bytes, Packet};
 
 use super::seconds::POLL;
-use super::{Engine, Now};
-use crate::cases::{CaseRule, Cases};
+use super::{Engine, Now, Refusal};
+use crate::cases::{BEFORE, CaseRule, Cases};
 use crate::datapath::DatapathError;
 use crate::decode;
+use crate::forensics::Evidence;
 
 /// How long a target is watched until its rates can be called unusual, unless said otherwise.
 const LEARN: Duration = Duration::from_secs(600);
@@ -56,6 +57,31 @@ pub(super) struct Detection {
     times: BTreeMap<u64, (SystemTime, Option<SystemTime>)>,
 }
 
+/// Relates the clock of samples to that of the wall.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SampleClock {
+    /// Now, for people.
+    pub wall: SystemTime,
+    /// Now, in samples.
+    pub ns: u64,
+}
+
+impl SampleClock {
+    /// When a sample was taken.
+    pub fn time(self, sample: &Sample) -> SystemTime {
+        self.wall.checked_sub(Duration::from_nanos(self.ns.saturating_sub(sample.time_ns))).unwrap_or(self.wall)
+    }
+}
+
+/// A sample's frame, its headers and its kind, if they can be read.
+fn of_kind(sample: &Sample) -> Option<(Bytes<'_>, Packet, Vector)> {
+    let packet = decode::packet(sample)?;
+    let captured = usize::from(sample.captured).min(sample.bytes.len());
+    let frame = Bytes::snapped(sample.bytes.get(..captured)?, sample.length as usize);
+    let kind = Vector::of_slot(features::slot(&frame, &packet, sample.length));
+    Some((frame, packet, kind))
+}
+
 impl Detection {
     pub fn new(learn: Option<Duration>, now: Now) -> Self {
         let warm_up = (learn.unwrap_or(LEARN).as_millis() / POLL.as_millis()) as u64;
@@ -76,13 +102,10 @@ impl Detection {
     }
 
     /// Takes what the kernel sampled.
-    pub fn samples(&mut self, samples: &[Sample]) {
+    pub fn samples(&mut self, samples: &[Sample], clock: SampleClock) {
         for sample in samples.iter().filter(|sample| u32::from(sample.target) != NODE) {
-            let Some(packet) = decode::packet(sample) else { continue };
-            let captured = usize::from(sample.captured).min(sample.bytes.len());
-            let Some(bytes) = sample.bytes.get(..captured) else { continue };
-            let frame = Bytes::snapped(bytes, sample.length as usize);
-            let kind = Vector::of_slot(features::slot(&frame, &packet, sample.length));
+            let Some((frame, packet, kind)) = of_kind(sample) else { continue };
+            self.cases.sampled(u32::from(sample.target), kind, (clock.time(sample), *sample));
             self.judge.sample(u32::from(sample.target), kind, || Sampled {
                 packet: vector(&frame, &packet),
                 source: decode::source(&packet),
@@ -157,7 +180,12 @@ impl Engine {
                 self.detection.times.entry(event.incident).or_insert((wall, None));
             }
             self.detection.enter(&event, wall, &counts);
+            let began =
+                matches!(event.step, Step::Began { .. }).then_some((event.incident, event.target, event.vector));
             self.detection.incidents.take(event);
+            if let Some(of) = began {
+                self.gather(of, now);
+            }
         }
         self.detection.incidents.keep(KEPT);
         let Detection { incidents: known, cases, times, .. } = &mut self.detection;
@@ -172,6 +200,51 @@ impl Engine {
         cases.keep(|id| known.get(id).is_some());
         self.show_incidents()?;
         laid
+    }
+
+    /// Gives an incident the packets that came before it was noticed, as far as the last samples go back.
+    fn gather(&mut self, (id, target, vector): (u64, u32, Vector), now: Now) {
+        let Some(started) = self.detection.incidents.get(id).map(|incident| incident.started) else { return };
+        let began = self.detection.time(started.saturating_sub(1));
+        let clock = SampleClock { wall: now.wall, ns: self.datapath.now_ns() };
+        let (mut before, mut own) = (Vec::new(), Vec::new());
+        for (_, sample) in self.view.recent().iter().filter(|(_, sample)| u32::from(sample.target) == target) {
+            let at = clock.time(sample);
+            let part = if at < began { &mut before } else { &mut own };
+            if (at >= began || part.len() < BEFORE) && of_kind(sample).is_some_and(|(_, _, kind)| kind == vector) {
+                part.push((at, *sample));
+            }
+        }
+        before.reverse();
+        own.reverse();
+        self.detection.cases.gathered(id, before, own);
+    }
+
+    /// An incident's packets and what is needed to tell of them.
+    pub fn evidence(&self, id: u64) -> Result<Evidence, Refusal> {
+        let incident = self.view.incidents().iter().find(|row| row.id == id).cloned();
+        let unknown = || Refusal::Unknown(format!("there is no incident {id}: `weir incidents` lists those there are"));
+        let incident = incident.ok_or_else(unknown)?;
+        let case = self.detection.cases.get(id);
+        let packets = case.map(|case| case.packets.all()).unwrap_or_default();
+        if packets.is_empty() {
+            let why = match case {
+                Some(case) if case.packets.given_up => "they had to make room for those of later incidents",
+                Some(_) => "none was sampled",
+                None => "they are kept in the agent's memory, and it was started anew since",
+            };
+            return Err(Refusal::Unknown(format!("there are no packets of incident {id}: {why}")));
+        }
+        let policy = self.view.policy();
+        let named = |(_, sample): &(SystemTime, Sample)| Some((sample.rule, policy.rule_name(sample.rule)?));
+        let mut rules: BTreeMap<u32, String> = packets.iter().filter(|(_, s)| s.rule != 0).filter_map(named).collect();
+        for (owner, name) in self.detection.cases.names() {
+            let number = name.id.rsplit_once('.').map_or("", |(_, number)| number);
+            rules.insert(owner, format!("rule {number} of incident {}: {}", name.incident, name.text));
+        }
+        let interfaces = packets.iter().map(|(_, sample)| (sample.ifindex, self.datapath.interface(sample.ifindex)));
+        let interfaces = interfaces.collect();
+        Ok(Evidence { incident, packets, rules, interfaces })
     }
 
     fn read_rows(&mut self) {

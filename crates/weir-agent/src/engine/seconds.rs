@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use weir_api::local::{Totals, Verdict};
 
+use super::detect::SampleClock;
 use super::{ApplyError, Engine, Now};
 use crate::sampling::Rates;
 use crate::traffic::Traffic;
@@ -59,7 +60,8 @@ impl Engine {
     fn fetch_samples(&mut self, now: Now) -> Result<(), crate::datapath::DatapathError> {
         self.datapath.poll_samples(&mut self.samples)?;
         self.view.recent().extend(now.wall, &self.samples);
-        self.detection.samples(&self.samples);
+        let clock = SampleClock { wall: now.wall, ns: self.datapath.now_ns() };
+        self.detection.samples(&self.samples, clock);
         self.samples.clear();
         Ok(())
     }

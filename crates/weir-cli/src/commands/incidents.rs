@@ -1,7 +1,9 @@
 //! `weir incidents` and `weir incident`.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+
+use anyhow::{Context, bail};
 
 use weir_api::local::{IncidentRow, KnownFlowsRow, RulingRow, Verdict};
 
@@ -10,7 +12,7 @@ use crate::Outcome;
 use crate::cli::IncidentArgs;
 use crate::client::Client;
 use crate::out::table::Table;
-use crate::out::{Out, units};
+use crate::out::{Out, note, units};
 
 /// Lists what was noticed, the newest first.
 pub fn incidents(out: Out, socket: &Path) -> anyhow::Result<Outcome> {
@@ -21,8 +23,31 @@ pub fn incidents(out: Out, socket: &Path) -> anyhow::Result<Outcome> {
 
 /// Shows one of them.
 pub fn incident(out: Out, socket: &Path, args: &IncidentArgs) -> anyhow::Result<Outcome> {
+    if let Some(file) = &args.pcap {
+        return pcap(socket, args.id, file);
+    }
     let row: IncidentRow = Client::new(socket)?.get(&format!("/api/v1/incidents/{}", args.id))?;
     out.write(&row, |w| one(w, &row))?;
+    Ok(Outcome::Fine)
+}
+
+/// Writes its packets as a capture.
+fn pcap(socket: &Path, id: u64, file: &Path) -> anyhow::Result<Outcome> {
+    let to_stdout = file == Path::new("-");
+    if to_stdout && io::stdout().is_terminal() {
+        bail!(
+            "a capture is no text for a terminal: name a file, or send it on, such as `weir incident {id} --pcap - | tshark -r -`"
+        );
+    }
+    let bytes = Client::new(socket)?.get_bytes(&format!("/api/v1/incidents/{id}/pcap"))?;
+    if to_stdout {
+        let mut w = io::stdout().lock();
+        w.write_all(&bytes)?;
+        w.flush()?;
+    } else {
+        std::fs::write(file, &bytes).with_context(|| format!("cannot write {}", file.display()))?;
+        note(&format!("{} written to {}", units::bytes(bytes.len() as u64), file.display()));
+    }
     Ok(Outcome::Fine)
 }
 
