@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -31,6 +32,7 @@ pub struct View {
     incidents: ArcSwap<Vec<IncidentRow>>,
     rules: ArcSwap<Vec<RuleRow>>,
     rule_names: ArcSwap<BTreeMap<u32, RuleName>>,
+    packet_bytes: AtomicUsize,
     recent: Mutex<Recent>,
 }
 
@@ -87,6 +89,7 @@ impl View {
             incidents: ArcSwap::default(),
             rules: ArcSwap::default(),
             rule_names: ArcSwap::default(),
+            packet_bytes: AtomicUsize::new(0),
             recent: Mutex::new(Recent::new(RECENT)),
         }
     }
@@ -116,6 +119,11 @@ impl View {
         self.rule_names.load_full()
     }
 
+    /// Memory of the packets that incidents keep, bytes.
+    pub fn packet_bytes(&self) -> usize {
+        self.packet_bytes.load(Ordering::Relaxed)
+    }
+
     /// The last samples.
     pub fn recent(&self) -> MutexGuard<'_, Recent> {
         // The ring is sound whenever the lock is free, whoever held it.
@@ -132,6 +140,10 @@ impl View {
 
     pub(crate) fn set_rule_names(&self, names: BTreeMap<u32, RuleName>) {
         self.rule_names.store(Arc::new(names));
+    }
+
+    pub(crate) fn set_packet_bytes(&self, bytes: usize) {
+        self.packet_bytes.store(bytes, Ordering::Relaxed);
     }
 
     pub(crate) fn set_rules(&self, rules: Vec<RuleRow>) {

@@ -49,6 +49,18 @@ fn an_incident_says_what_was_done_and_what_it_cost() {
     assert_eq!(row.known_flows, Some(KnownFlowsRow { packets: 1000, dropped_at_most: 0 }));
     assert_eq!(row.signatures[0].matched_packets, Some(9000));
     assert_eq!((row.packets_per_s, row.peak_packets_per_s), (50_000.0, 70_000.0));
+    let metrics = weir_agent::metrics::text(&world.engine.view()).unwrap();
+    for told in [
+        "weir_incident_peak_packets_per_second{target=\"host\",vector=\"SYN flood\"} 70000.0",
+        "weir_incident_matched_packets{target=\"host\",vector=\"SYN flood\"} 9000.0",
+        "weir_incident_dropped_packets{target=\"host\",verdict=\"drop\"} 9000.0",
+        "weir_incident_dropped_packets{target=\"host\",verdict=\"would_drop\"} 3.0",
+        "weir_incident_known_flow_dropped_packets{target=\"host\"} 0.0",
+        "weir_incident_rules{target=\"host\",action=\"drop\",standing=\"in_force\"} 1.0",
+    ] {
+        assert!(metrics.lines().any(|line| line == told), "{told}\n{metrics}");
+    }
+    assert!(metrics.lines().any(|line| line.starts_with("weir_incident_capture_bytes ")), "{metrics}");
 
     // It ends, and the next one of that target does not change what is told of it.
     world.windows(311, 0);

@@ -300,6 +300,7 @@ impl Engine {
         let mut rows = self.detection.incidents.iter().map(row).collect::<Vec<_>>();
         rows.reverse();
         self.view.set_incidents(rows);
+        self.view.set_packet_bytes(self.detection.cases.packet_bytes());
         self.view.set_rule_names(self.detection.cases.names());
         Ok(())
     }
