@@ -88,6 +88,8 @@ const PACKETS: usize = (16 << 20) / size_of::<Seen>();
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cases {
     cases: BTreeMap<u64, Case>,
+    /// Those whose incident is not over: there is one of a kind at a time.
+    open: BTreeMap<(u32, Vector), u64>,
     /// Packets that all of them keep.
     packets: usize,
 }
@@ -96,6 +98,7 @@ impl Cases {
     /// The case of an incident; the first time it begins now, with what was counted so far.
     pub fn open(&mut self, id: u64, about: (u32, Vector), at: SystemTime, toll: impl FnOnce() -> Toll) -> &mut Case {
         let (target, vector) = about;
+        self.open.insert(about, id);
         self.cases.entry(id).or_insert_with(|| Case {
             since: at,
             target,
@@ -137,6 +140,14 @@ impl Cases {
         self.all().filter(|(_, case)| case.open)
     }
 
+    /// An incident is over.
+    pub fn close(&mut self, id: u64) {
+        if let Some(case) = self.cases.get_mut(&id) {
+            case.open = false;
+            self.open.retain(|_, open| *open != id);
+        }
+    }
+
     /// An incident's answer is in the kernel; told once.
     pub fn answered(&mut self, id: u64, at: SystemTime) {
         if let Some(case) = self.cases.get_mut(&id).filter(|case| !case.answered) {
@@ -151,6 +162,7 @@ impl Cases {
             case.steps.add(at, Kind::State(State::Ended), "the policy has no such target any more".to_owned());
             case.open = false;
         }
+        self.open.retain(|(of, _), _| *of != target);
     }
 
     /// What the rules of incidents are called, by their owners' numbers in tables and samples. Of several incidents that share one, the
@@ -168,8 +180,7 @@ impl Cases {
     /// Takes a sampled packet into the open incident of its kind.
     pub fn sampled(&mut self, target: u32, vector: Vector, packet: Seen) {
         let passed = packet.1.verdict == Verdict::Pass as u8;
-        let of_kind = |case: &&mut Case| (case.target, case.vector) == (target, vector);
-        let Some(case) = self.cases.values_mut().filter(|case| case.open).find(of_kind) else { return };
+        let Some(case) = self.open.get(&(target, vector)).and_then(|id| self.cases.get_mut(id)) else { return };
         // What passes between two pulses would push out what passed in them.
         if case.calm && passed {
             return;
@@ -246,7 +257,9 @@ mod tests {
             each = cases.get(id).unwrap().packets.len();
             assert!(cases.packet_bytes() <= 16 << 20);
             // Every other one goes on.
-            cases.get_mut(id).unwrap().open = id % 2 == 0;
+            if id % 2 == 1 {
+                cases.close(id);
+            }
         }
         let has = |cases: &Cases, id| cases.get(id).unwrap().packets.len() > 0;
         let kept: Vec<u64> = (1..=400).filter(|id| has(&cases, *id)).collect();

@@ -17,12 +17,21 @@ use weir_agent::forensics::pcapng;
 use weir_sim::link::LinkType;
 use weir_sim::pcap::Capture;
 
-/// Every sample one millisecond after the one before; the clock of samples begins a day before the story.
+/// The clock of samples begins a day before the story.
 const DAY: u64 = 24 * 3600 * 1_000_000_000;
 
+/// Sends for a window: packets one millisecond after each other, in on two interfaces, each standing for four.
+fn send(world: &mut World, slot: u8, packets: u64, what: impl Fn(u32) -> Sample) {
+    let (begins, first) = (DAY + u64::from(world.windows) * 100_000_000, world.sent);
+    world.kernel.state().now_ns = begins + 100_000_000;
+    world.send(1, slot, packets, |n| {
+        let time_ns = begins + u64::from(n - first) * 1_000_000;
+        Sample { time_ns, ifindex: 1 + n % 2, weight: 4, ..what(n) }
+    });
+}
+
 fn sample(n: u32, verdict: Verdict, reason: Reason, rule: u32) -> Sample {
-    let time_ns = DAY + u64::from(n) * 1_000_000;
-    Sample { time_ns, verdict: verdict as u8, reason: reason as u8, rule, ifindex: 1 + n % 2, weight: 4, ..bare_syn(n) }
+    Sample { verdict: verdict as u8, reason: reason as u8, rule, ..bare_syn(n) }
 }
 
 /// A SYN that has an option.
@@ -38,22 +47,18 @@ fn customer(n: u32) -> Sample {
 fn flooded() -> World {
     let mut world = World::new();
     let slot = syn_slot(syn_fact::NO_OPTIONS);
-    let tick = |world: &mut World| world.kernel.state().now_ns = DAY + u64::from(world.sent + 100) * 1_000_000;
     for _ in 0..10 {
         // Customers' SYNs have options, and are of the same kind.
-        tick(&mut world);
-        world.send(1, syn_slot(0), 3, customer);
+        send(&mut world, syn_slot(0), 3, customer);
     }
-    tick(&mut world);
-    world.send(1, slot, 5000, |n| sample(n, Verdict::Pass, Reason::Clean, 0));
+    send(&mut world, slot, 5000, |n| sample(n, Verdict::Pass, Reason::Clean, 0));
     let owner = {
         let state = world.kernel.state();
         let rules = &state.image.as_ref().unwrap().rules;
         rules.owner[rules.enforce.trailing_zeros() as usize]
     };
     for _ in 0..10 {
-        tick(&mut world);
-        world.send(1, slot, 5000, |n| match n % 10 {
+        send(&mut world, slot, 5000, |n| match n % 10 {
             0 => sample(n, Verdict::Pass, Reason::Clean, 0),
             1 => sample(n, Verdict::WouldDrop, Reason::SourcePackets, 0),
             _ => sample(n, Verdict::Drop, Reason::Rule, owner),
@@ -124,7 +129,8 @@ fn the_packets_of_an_incident_say_what_became_of_them() {
     // 30 calm ones, 256 of the beginning (100 before the rule; of 156 after it one in ten passed and one in ten would not have), and of
     // the end 128 dropped ones or such as would have been, and all that passed.
     let late = evidence.packets.iter().skip(30 + 256);
-    let (late_passed, late_dropped): (Vec<_>, Vec<_>) = late.partition(|(_, s)| s.verdict == Verdict::Pass as u8);
+    let (late_passed, late_dropped): (Vec<&(SystemTime, Sample)>, Vec<_>) =
+        late.partition(|(_, s)| s.verdict == Verdict::Pass as u8);
     assert_eq!((late_dropped.len(), rows.len()), (128, 30 + 256 + 128 + late_passed.len()));
     assert_eq!((passed, late_passed.len()), (30 + 100 + 100, 85));
     // Times are those of the samples, on the clock of the wall.
@@ -153,8 +159,7 @@ fn by_tshark(bytes: &[u8], rows: &[Row]) {
     let fields =
         ["frame.comment", "frame.interface_name", "frame.len", "frame.cap_len", "frame.time_epoch", "tcp.flags"];
     let mut command = Command::new("tshark");
-    command.arg("-r").arg(&file).args(["-T", "fields"]);
-    fields.iter().for_each(|field| drop(command.args(["-e", field])));
+    command.arg("-r").arg(&file).args(["-T", "fields"]).args(fields.iter().flat_map(|field| ["-e", field]));
     let output = match command.output() {
         Ok(output) => output,
         Err(e) => return eprintln!("SKIPPED: by_tshark: no tshark ({e}; Debian: apt-get install tshark)"),

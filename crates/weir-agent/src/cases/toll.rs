@@ -77,10 +77,11 @@ fn of(target: u32, counts: &Counts) -> BTreeMap<(Reason, bool), Counter> {
     rows.map(|(_, would, reason, counter)| ((*reason, *would), *counter)).collect()
 }
 
-/// Whether packets of known connections may be dropped for a reason: incidents' rules and the limit for strangers leave them alone.
+/// Whether packets of known connections may be dropped for a reason: incidents' rules, the limit for strangers and the challenge of SYNs
+/// leave them alone.
 fn touches(reason: Reason, own_rules: bool) -> bool {
     match reason {
-        Reason::Strangers => false,
+        Reason::Strangers | Reason::Challenged | Reason::ChallengeAnswer | Reason::Unchallengeable => false,
         Reason::Rule => own_rules,
         other => other.drops(),
     }

@@ -13,7 +13,7 @@ use weir_detect::watch::Step;
 
 use super::Engine;
 use super::detect::{Detection, matched};
-use crate::cases::{Counts, Kind, Known, Toll};
+use crate::cases::{CaseRule, Counts, Kind, Known, Toll};
 use crate::datapath::DatapathError;
 
 impl Detection {
@@ -77,7 +77,7 @@ impl Detection {
             Step::Joined { into } => {
                 let text = format!("it is a part of incident {into}");
                 case.steps.add(at, Kind::State(State::Ended), text);
-                case.open = false;
+                self.cases.close(*incident);
             }
             Step::Released(release) => {
                 let text = match release {
@@ -100,8 +100,10 @@ impl Detection {
                     (State::Ended, false) => "it did not come back",
                 };
                 case.steps.add(at, Kind::State(*state), text.to_owned());
-                case.open = *state != State::Ended;
                 case.calm = *state == State::Watching;
+                if *state == State::Ended {
+                    self.cases.close(*incident);
+                }
             }
         }
     }
@@ -149,12 +151,16 @@ impl Engine {
         let owners = &self.datapath.image().rules.owner;
         let Detection { cases, layer, matched_before, .. } = &mut self.detection;
         for (_, case) in cases.all() {
-            let (open, target) = (case.open, case.target);
+            if !case.open {
+                case.rules.iter_mut().for_each(CaseRule::withdrawn);
+                continue;
+            }
+            let target = case.target;
             for rule in &mut case.rules {
                 let is = |laid: &&weir_policy::overlay::TargetRule| {
                     laid.matches == rule.signed.matches && laid.targets.contains(&target)
                 };
-                let owner = layer.laid().rules.iter().find(is).map(|laid| laid.id).filter(|_| open);
+                let owner = layer.laid().rules.iter().find(is).map(|laid| laid.id);
                 let slots = owners.iter().enumerate().filter(|(_, of)| Some(**of) == owner);
                 let slots = slots.fold(0, |bits, (slot, _)| bits | 1u64 << slot);
                 match owner.filter(|_| slots != 0) {

@@ -11,6 +11,7 @@ use weir_api::spec::Moment;
 use weir_core::features;
 use weir_core::matching::vector;
 use weir_detect::engine::{Engine as Judge, Event, Row, Settings};
+use weir_detect::incident::State;
 use weir_detect::lay::Layer;
 use weir_detect::record::{Incident, Incidents};
 use weir_detect::signature::Use;
@@ -168,12 +169,18 @@ impl Engine {
         if events.is_empty() && !changed && !detection.behind {
             return Ok(());
         }
-        // What an incident's rules matched is read for the last time before they are withdrawn.
-        let counts = self.datapath.counters().unwrap_or_default();
-        self.tally(&counts)?;
+        let mut read = Ok(());
+        if events.iter().any(|event| event.step == Step::Now(State::Ended)) {
+            // What its rules matched is read for the last time before they are withdrawn.
+            let counts = self.datapath.counters().unwrap_or_default();
+            read = self.tally(&counts);
+        } else if changed {
+            read = self.count_rules();
+        }
         let laid = if changed || self.detection.behind { self.lay() } else { Ok(()) };
         self.detection.behind = laid.is_err();
         let wall = now.wall + began.elapsed();
+        let counts = self.datapath.counters().unwrap_or_default();
         for event in events {
             tell(&event, self.datapath.image());
             if !matches!(event.step, Step::Joined { .. }) {
@@ -187,6 +194,7 @@ impl Engine {
                 self.gather(of, now);
             }
         }
+        read = read.and(self.tally(&counts));
         self.detection.incidents.keep(KEPT);
         let Detection { incidents: known, cases, times, .. } = &mut self.detection;
         times.retain(|id, times| {
@@ -198,8 +206,7 @@ impl Engine {
             known.get(*id).is_some()
         });
         cases.keep(|id| known.get(id).is_some());
-        self.show_incidents()?;
-        laid
+        read.and(self.show_incidents()).and(laid)
     }
 
     /// Gives an incident the packets that came before it was noticed, as far as the last samples go back.

@@ -28,9 +28,8 @@ pub fn say(out: Out, socket: &Path, args: &RuleArgs, ruling: Ruling) -> anyhow::
     }
     let verb = if ruling == Ruling::Approved { "approve" } else { "reject" };
     let row: RuleRow = Client::new(socket)?.post(&format!("/api/v1/rules/{}/{verb}", args.rule), &())?;
-    out.write(&row, |w| {
-        writeln!(w, "rule {} {}, {} now: {}", row.id, ruling.label(), row.standing.label().replace('_', " "), row.rule)
-    })?;
+    let now = if ruling == Ruling::Approved { "drops" } else { "is withdrawn" };
+    out.write(&row, |w| writeln!(w, "rule {} {now}: {}", row.id, row.rule))?;
     Ok(Outcome::Fine)
 }
 
