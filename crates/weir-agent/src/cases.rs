@@ -5,6 +5,7 @@ mod packets;
 mod rule;
 mod timeline;
 mod toll;
+mod tolls;
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -22,6 +23,7 @@ pub(crate) use packets::{BEFORE, Packets, Seen};
 pub(crate) use rule::CaseRule;
 pub(crate) use timeline::{Kind, Timeline};
 pub(crate) use toll::{Known, Toll};
+pub(crate) use tolls::Tolls;
 
 /// A reading of what ever counted: target, whether it only would have happened, reason.
 pub(crate) type Counts = [(u32, bool, Reason, Counter)];
@@ -29,7 +31,7 @@ pub(crate) type Counts = [(u32, bool, Reason, Counter)];
 /// One incident's case.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
-    /// The target.
+    /// The target; of several the first.
     pub target: u32,
     /// The kind of packets.
     pub vector: Vector,
@@ -43,8 +45,8 @@ pub(crate) struct Case {
     pub rules: Vec<CaseRule>,
     /// Rules that were written.
     written: u32,
-    /// What the target lost.
-    pub toll: Toll,
+    /// What its targets lost.
+    pub tolls: Tolls,
     /// Its packets that were sampled.
     pub packets: Packets,
     /// The attack is not felt at the moment: what passes are customers.
@@ -59,6 +61,27 @@ pub(crate) struct Case {
 const RULES: usize = 64;
 
 impl Case {
+    /// Takes over what is known of an incident that is a part of this one; returns its rules that are new here, and what they were called.
+    fn join(&mut self, id: u64, part: Self) -> Vec<(String, CaseRule)> {
+        self.since = self.since.min(part.since);
+        self.peak = self.peak.max(part.peak);
+        self.answered |= part.answered;
+        self.tolls.join(part.tolls);
+        let mut new = Vec::new();
+        for mut rule in part.rules {
+            if let Some(known) = self.rules.iter_mut().find(|known| known.signed.matches == rule.signed.matches) {
+                known.ruling = known.ruling.or(rule.ruling);
+                continue;
+            }
+            self.written += 1;
+            let before = rule.name(id);
+            rule.number = self.written;
+            new.push((before, rule));
+        }
+        self.rules.extend(new.iter().map(|(_, rule)| rule.clone()));
+        new
+    }
+
     /// Takes the incident's rules as they are now; returns those that are new.
     pub fn wrote(&mut self, signature: &Signature, at: SystemTime) -> Vec<CaseRule> {
         let mut new = Vec::new();
@@ -99,7 +122,7 @@ impl Cases {
     pub fn open(&mut self, id: u64, about: (u32, Vector), at: SystemTime, toll: impl FnOnce() -> Toll) -> &mut Case {
         let (target, vector) = about;
         self.open.insert(about, id);
-        self.cases.entry(id).or_insert_with(|| Case {
+        let case = self.cases.entry(id).or_insert_with(|| Case {
             since: at,
             target,
             vector,
@@ -107,12 +130,42 @@ impl Cases {
             steps: Timeline::default(),
             rules: Vec::new(),
             written: 0,
-            toll: toll(),
+            tolls: Tolls::default(),
             packets: Packets::default(),
             calm: false,
             open: true,
             answered: false,
-        })
+        });
+        case.tolls.begin(target, toll);
+        case
+    }
+
+    /// An incident covers this target too.
+    pub fn spread(&mut self, id: u64, target: u32, toll: impl FnOnce() -> Toll) {
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        case.tolls.begin(target, toll);
+        self.open.entry((target, case.vector)).or_insert(id);
+    }
+
+    /// An incident is a part of another, which takes over its rules, with numbers of its own, and what people said of them.
+    pub fn join(&mut self, part: u64, whole: u64, at: SystemTime) {
+        let Some(mut joined) = self.cases.remove(&part) else { return };
+        let packets = std::mem::take(&mut joined.packets);
+        let Some(case) = self.cases.get_mut(&whole) else {
+            self.packets -= packets.len();
+            return self.open.retain(|_, open| *open != part);
+        };
+        self.open.values_mut().filter(|open| **open == part).for_each(|open| *open = whole);
+        case.steps.add(at, Kind::Spread, format!("incident {part} is a part of it"));
+        for (before, rule) in case.join(part, joined) {
+            let text = format!("rule {}, which was {before}: {}", rule.name(whole), rule.text);
+            case.steps.add(at, Kind::Rules, text);
+        }
+        if case.packets.len() == 0 && !case.packets.given_up {
+            case.packets = packets;
+        } else {
+            self.packets -= packets.len();
+        }
     }
 
     /// One of them.
@@ -158,7 +211,12 @@ impl Cases {
 
     /// A target is gone, and with it what went on about it.
     pub fn gone(&mut self, target: u32, at: SystemTime) {
-        for (_, case) in self.open_ones().filter(|(_, case)| case.target == target) {
+        for (_, case) in self.open_ones().filter(|(_, case)| case.tolls.has(target)) {
+            case.tolls.gone(target);
+            if let Some(other) = case.tolls.targets().next() {
+                case.target = other;
+                continue;
+            }
             case.steps.add(at, Kind::State(State::Ended), "the policy has no such target any more".to_owned());
             case.open = false;
         }

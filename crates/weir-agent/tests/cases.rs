@@ -63,8 +63,11 @@ fn an_incident_says_what_was_done_and_what_it_cost() {
     assert!(metrics.lines().any(|line| line.starts_with("weir_incident_capture_bytes ")), "{metrics}");
 
     // It ends, and the next one of that target does not change what is told of it.
-    world.windows(311, 0);
-    assert_eq!(words(&world), ["detecting", "rules", "mitigating", "watching", "ended"]);
+    world.windows(461, 0);
+    assert_eq!(
+        words(&world),
+        ["detecting", "rules", "mitigating", "watching", "release", "release", "release", "ended"]
+    );
     let ended = world.incidents()[0].clone();
     assert_eq!((ended.signatures[0].in_force, ended.signatures[0].matched_packets), (false, Some(9000)));
     count(&world, 1100, 10_000, 8);
@@ -91,7 +94,7 @@ fn rules_are_listed_while_they_are_in_force_and_while_they_sleep() {
     let signature = &incident.signatures[0];
     assert_eq!((&row.rule, row.coverage), (&signature.rule, Some(signature.coverage)));
     assert_eq!((row.collateral, row.matched_packets), (Some(signature.collateral), Some(0)));
-    assert_eq!((row.ends.as_str(), row.ends_at), ("30 s after the attack is felt for the last time", None));
+    assert_eq!((row.ends.as_str(), row.ends_at), ("30 to 45 s after the attack is felt for the last time", None));
     assert_eq!(rows.len(), incident.signatures.len());
 
     // Where the policy observes the same rule waits for somebody to say that it may drop.
@@ -106,8 +109,16 @@ fn rules_are_listed_while_they_are_in_force_and_while_they_sleep() {
     world.windows(30, 0);
     let row = world.rule_rows()[0].clone();
     let left = row.ends_at.unwrap().to_system().duration_since(world.now().wall).unwrap();
-    assert!((25..=29).contains(&left.as_secs()), "{left:?}");
-    world.windows(281, 0);
+    assert!((40..=44).contains(&left.as_secs()), "{left:?}");
+    // Between 30 and 45 s what was done is taken back in steps.
+    world.windows(305, 0);
+    let row = world.rule_rows()[0].clone();
+    assert_eq!((row.id.as_str(), row.action, row.standing), ("1.1", RuleAction::Drop, Standing::InForce));
+    world.windows(30, 0);
+    let row = world.rule_rows()[0].clone();
+    assert_eq!((row.action, row.standing), (RuleAction::Count, Standing::Waiting));
+    assert!(row.why.ends_with("taken back in steps"), "{row:?}");
+    world.windows(96, 0);
     let row = world.rule_rows()[0].clone();
     assert_eq!((row.id.as_str(), row.standing), ("1.1", Standing::Sleeping));
     let left = row.ends_at.unwrap().to_system().duration_since(world.now().wall).unwrap();
@@ -186,4 +197,65 @@ fn where_the_host_is_not_seen_nothing_is_said_of_connections_and_a_target_that_g
     world.windows(10, 0);
     let last = world.incidents()[0].steps.last().cloned().unwrap();
     assert_eq!((last.step.as_str(), last.text.as_str()), ("ended", "the policy has no such target any more"));
+}
+
+/// A flood over three targets is one incident: its rules, its packets and its losses are those of all three, and so is what is said of it.
+#[test]
+fn an_attack_on_several_targets_is_one_story() {
+    let target = |n: u32| {
+        format!(
+            "apiVersion: weir.dev/v1alpha1\nkind: Protection\nmetadata: {{name: t{n}, namespace: shop}}\n\
+             spec: {{mode: Enforce, target: {{addresses: [{{ip: 192.0.2.{n}}}]}}}}\n"
+        )
+    };
+    let mut world = World::with(&[1, 2, 3].map(target).join("---\n"));
+    let count = |world: &World, dropped| {
+        world.kernel.state().counters =
+            [1, 2, 3].map(|target| (target, false, Reason::Rule, packets(dropped * u64::from(target)))).to_vec();
+    };
+    count(&world, 0);
+    let flood = |world: &mut World, targets: &[u16], windows, syns: u64| {
+        for _ in 0..windows {
+            for target in targets.iter().copied() {
+                let mut state = world.kernel.state();
+                let row = state.slots.entry(target.into()).or_insert([0; weir_abi::FEATURE_SLOTS]);
+                row[usize::from(syn_slot(syn_fact::NO_OPTIONS))] += syns;
+                for _ in 0..syns.min(100) {
+                    world.sent += 1;
+                    let mut sample = Sample { target: target.into(), ..bare_syn(world.sent) };
+                    sample.bytes[33] = target as u8;
+                    state.samples.push(sample);
+                }
+            }
+            world.windows(1, 0);
+        }
+    };
+    flood(&mut world, &[1, 2, 3], 10, 0);
+    flood(&mut world, &[1, 2, 3], 20, 3000);
+    count(&world, 100);
+    flood(&mut world, &[1, 2, 3], 12, 3000);
+    assert_eq!(world.incidents().len(), 1, "{:?}", world.incidents());
+    let row = world.incidents()[0].clone();
+    assert_eq!((row.vector.as_str(), row.targets.len()), ("carpet bombing (SYN flood)", 3));
+    assert_eq!((row.peak_packets_per_s, row.dropped[0].packets), (90_000.0, 600));
+    assert!(row.steps.iter().any(|step| step.step == "spread"), "{:?}", row.steps);
+    let rules = world.rule_rows();
+    assert!(rules.iter().all(|rule| rule.standing == Standing::InForce && rule.targets.len() == 3), "{rules:?}");
+    let evidence = world.engine.evidence(row.id).unwrap();
+    let of = |n: u16| evidence.packets.iter().filter(|(_, sample)| u32::from(sample.target) == u32::from(n)).count();
+    assert!([1, 2, 3].iter().all(|target| of(*target) > 0));
+
+    // A person's word is for all of them, and one that goes is told no more.
+    let all = world.rules().0;
+    let id = rules[0].id.clone();
+    world.engine.rule(&id, weir_api::local::Ruling::Rejected, Some(0), world.now()).unwrap();
+    assert!(world.rules().0 < all);
+    world.reload(&[2, 3].map(target).join("---\n"));
+    flood(&mut world, &[2, 3], 12, 3000);
+    let row = world.incidents()[0].clone();
+    assert_eq!((row.state.as_str(), row.targets.len()), ("Mitigating", 2));
+    assert_eq!(world.rule_rows().iter().find(|rule| rule.id == id).map(|rule| rule.standing), Some(Standing::Rejected));
+    world.reload("");
+    world.windows(10, 0);
+    assert_eq!(world.incidents()[0].steps.last().map(|step| step.step.clone()), Some("ended".to_owned()));
 }

@@ -1,5 +1,6 @@
 //! A rule of an incident: the name that people call it by, and what it matched.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use weir_api::local::{Ruling, RulingRow};
@@ -17,11 +18,9 @@ pub(crate) struct CaseRule {
     pub text: String,
     /// When it was written.
     pub since: SystemTime,
-    /// Its owner's number in the tables, and what it matched under that one.
-    laid: Option<(u32, u64)>,
-    /// Earlier numbers, and what it matched under them.
-    earlier: Vec<u32>,
-    before: u64,
+    /// Its owners' numbers in the tables, earlier ones too, and what it matched under each: of several targets some may drop by it while
+    /// others count.
+    laid: BTreeMap<u32, u64>,
     /// It is in the tables now.
     pub in_force: bool,
     /// What a person said of it.
@@ -32,7 +31,7 @@ impl CaseRule {
     /// A rule that was just written.
     pub fn new(number: u32, signed: Signed, since: SystemTime) -> Self {
         let text = signed.matches.to_string();
-        Self { number, signed, text, since, laid: None, earlier: Vec::new(), before: 0, in_force: false, ruling: None }
+        Self { number, signed, text, since, laid: BTreeMap::new(), in_force: false, ruling: None }
     }
 
     /// The name that people call it by: `7.3`.
@@ -51,16 +50,7 @@ impl CaseRule {
     /// It is in the tables as this owner's, and matched so many packets since it is.
     pub fn counted(&mut self, owner: u32, packets: u64) {
         self.in_force = true;
-        match &mut self.laid {
-            Some((known, matched)) if *known == owner => *matched = packets,
-            laid => {
-                if let Some((known, matched)) = *laid {
-                    self.before += matched;
-                    self.earlier.push(known);
-                }
-                *laid = Some((owner, packets));
-            }
-        }
+        self.laid.insert(owner, packets);
     }
 
     /// It is in no table.
@@ -70,12 +60,12 @@ impl CaseRule {
 
     /// The owners' numbers under which it is or was in the tables.
     pub fn owners(&self) -> impl Iterator<Item = u32> {
-        self.earlier.iter().copied().chain(self.laid.map(|(owner, _)| owner))
+        self.laid.keys().copied()
     }
 
     /// Packets that it matched; none: it never was in the tables.
     pub fn matched(&self) -> Option<u64> {
-        self.laid.map(|(_, matched)| self.before + matched)
+        (!self.laid.is_empty()).then(|| self.laid.values().sum())
     }
 }
 

@@ -13,23 +13,28 @@ use weir_detect::watch::Step;
 
 use super::Engine;
 use super::detect::{Detection, matched};
-use crate::cases::{CaseRule, Counts, Kind, Known, Toll};
+use crate::cases::{Case, CaseRule, Counts, Kind, Known, Toll};
 use crate::datapath::DatapathError;
 
 impl Detection {
     /// Enters an event into its incident's case.
     pub(super) fn enter(&mut self, event: &Event, at: SystemTime, counts: &Counts) {
-        let known = self.known(event.target);
         let Event { incident, target, vector, step, .. } = event;
-        let case = match step {
+        match step {
             Step::Began { .. } => {
-                self.cases.open(*incident, (*target, *vector), at, || Toll::since(*target, counts, known))
+                let known = self.known(*target);
+                self.cases.open(*incident, (*target, *vector), at, || Toll::since(*target, counts, known));
             }
-            _ => match self.cases.get_mut(*incident) {
-                Some(case) => case,
-                None => return,
-            },
-        };
+            Step::Spread { targets } => {
+                for target in targets {
+                    let known = self.known(*target);
+                    self.cases.spread(*incident, *target, || Toll::since(*target, counts, known));
+                }
+            }
+            Step::Joined { into } => return self.cases.join(*incident, *into, at),
+            _ => {}
+        }
+        let Some(case) = self.cases.get_mut(*incident) else { return };
         match step {
             Step::Began { label, rates, .. } => {
                 case.peak = case.peak.max(rates.0);
@@ -74,11 +79,7 @@ impl Detection {
             Step::Spread { targets } => {
                 case.steps.add(at, Kind::Spread, format!("{} targets are attacked at once", targets.len()));
             }
-            Step::Joined { into } => {
-                let text = format!("it is a part of incident {into}");
-                case.steps.add(at, Kind::State(State::Ended), text);
-                self.cases.close(*incident);
-            }
+            Step::Joined { .. } => {}
             Step::Released(release) => {
                 let text = match release {
                     Release::None => "all of the answer is in force again",
@@ -112,10 +113,13 @@ impl Detection {
     pub(super) fn peaks(&mut self, lasted: u64) {
         let Self { cases, rows, rows_before, .. } = self;
         for (_, case) in cases.open_ones() {
-            let of = |rows: &[Row]| rows.iter().find(|row| row.target == case.target).map(|row| row.slots);
-            let (Some(now), Some(before)) = (of(rows), of(rows_before)) else { continue };
-            let window = Window::since(&now, &before).of_many(lasted);
-            case.peak = case.peak.max(window.packets(case.vector) as f64 * f64::from(WINDOWS_PER_SECOND));
+            let of = |rows: &[Row], target: u32| rows.iter().find(|row| row.target == target).map(|row| row.slots);
+            let came = |target: u32| {
+                let window = Window::since(&of(rows, target)?, &of(rows_before, target)?).of_many(lasted);
+                Some(window.packets(case.vector))
+            };
+            let packets = case.tolls.targets().filter_map(came).sum::<u64>();
+            case.peak = case.peak.max(packets as f64 * f64::from(WINDOWS_PER_SECOND));
         }
     }
 
@@ -135,11 +139,14 @@ impl Engine {
             let came = detection.known(target)?;
             Some(Known { came, own_rules: rules & image.rules.known != 0 })
         };
-        let open: Vec<(u64, u32)> = self.detection.cases.open_ones().map(|(id, case)| (id, case.target)).collect();
+        let targets =
+            |(id, case): (u64, &mut Case)| case.tolls.targets().map(|target| (id, target)).collect::<Vec<_>>();
+        let open: Vec<(u64, u32)> = self.detection.cases.open_ones().flat_map(targets).collect();
         for (id, target) in open {
             let known = known(&self.detection, target);
-            if let Some(case) = self.detection.cases.get_mut(id).filter(|_| target != NODE) {
-                case.toll.read(target, counts, known);
+            let toll = self.detection.cases.get_mut(id).and_then(|case| case.tolls.get_mut(target));
+            if let Some(toll) = toll.filter(|_| target != NODE) {
+                toll.read(target, counts, known);
             }
         }
         self.count_rules()
@@ -151,24 +158,22 @@ impl Engine {
         let owners = &self.datapath.image().rules.owner;
         let Detection { cases, layer, matched_before, .. } = &mut self.detection;
         for (_, case) in cases.all() {
+            case.rules.iter_mut().for_each(CaseRule::withdrawn);
             if !case.open {
-                case.rules.iter_mut().for_each(CaseRule::withdrawn);
                 continue;
             }
-            let target = case.target;
             for rule in &mut case.rules {
-                let is = |laid: &&weir_policy::overlay::TargetRule| {
-                    laid.matches == rule.signed.matches && laid.targets.contains(&target)
-                };
-                let owner = layer.laid().rules.iter().find(is).map(|laid| laid.id);
-                let slots = owners.iter().enumerate().filter(|(_, of)| Some(**of) == owner);
-                let slots = slots.fold(0, |bits, (slot, _)| bits | 1u64 << slot);
-                match owner.filter(|_| slots != 0) {
-                    Some(owner) => {
-                        let before = matched_before.get(&owner).copied().unwrap_or(0);
-                        rule.counted(owner, matched(&counters, slots).saturating_sub(before));
+                for laid in &layer.laid().rules {
+                    let mine = laid.targets.iter().any(|target| case.tolls.has(*target));
+                    if !mine || laid.matches != rule.signed.matches {
+                        continue;
                     }
-                    None => rule.withdrawn(),
+                    let slots = owners.iter().enumerate().filter(|(_, owner)| **owner == laid.id);
+                    let slots = slots.fold(0, |bits, (slot, _)| bits | 1u64 << slot);
+                    if slots != 0 {
+                        let before = matched_before.get(&laid.id).copied().unwrap_or(0);
+                        rule.counted(laid.id, matched(&counters, slots).saturating_sub(before));
+                    }
                 }
             }
         }

@@ -181,19 +181,18 @@ impl Engine {
         self.detection.behind = laid.is_err();
         let wall = now.wall + began.elapsed();
         let counts = self.datapath.counters().unwrap_or_default();
+        let mut began_now = Vec::new();
         for event in events {
             tell(&event, self.datapath.image());
             if !matches!(event.step, Step::Joined { .. }) {
                 self.detection.times.entry(event.incident).or_insert((wall, None));
             }
             self.detection.enter(&event, wall, &counts);
-            let began =
-                matches!(event.step, Step::Began { .. }).then_some((event.incident, event.target, event.vector));
+            began_now.extend(matches!(event.step, Step::Began { .. }).then_some(event.incident));
             self.detection.incidents.take(event);
-            if let Some(of) = began {
-                self.gather(of, now);
-            }
         }
+        // Its targets are told after it is.
+        began_now.into_iter().for_each(|incident| self.gather(incident, now));
         read = read.and(self.tally(&counts));
         self.detection.incidents.keep(KEPT);
         let Detection { incidents: known, cases, times, .. } = &mut self.detection;
@@ -210,15 +209,16 @@ impl Engine {
     }
 
     /// Gives an incident the packets that came before it was noticed, as far as the last samples go back.
-    fn gather(&mut self, (id, target, vector): (u64, u32, Vector), now: Now) {
+    fn gather(&mut self, id: u64, now: Now) {
         let Some(started) = self.detection.incidents.get(id).map(|incident| incident.started) else { return };
+        let Some(case) = self.detection.cases.get(id) else { return };
         let began = self.detection.time(started.saturating_sub(1));
         let clock = SampleClock { wall: now.wall, ns: self.datapath.now_ns() };
         let (mut before, mut own) = (Vec::new(), Vec::new());
-        for (_, sample) in self.view.recent().iter().filter(|(_, sample)| u32::from(sample.target) == target) {
+        for (_, sample) in self.view.recent().iter().filter(|(_, sample)| case.tolls.has(u32::from(sample.target))) {
             let at = clock.time(sample);
             let part = if at < began { &mut before } else { &mut own };
-            if (at >= began || part.len() < BEFORE) && of_kind(sample).is_some_and(|(_, _, kind)| kind == vector) {
+            if (at >= began || part.len() < BEFORE) && of_kind(sample).is_some_and(|(_, _, kind)| kind == case.vector) {
                 part.push((at, *sample));
             }
         }
@@ -356,8 +356,8 @@ impl Detection {
                 spoofed: incident.sources.scattered,
                 top: incident.sources.top.iter().map(share).collect(),
             },
-            dropped: case.map(|case| case.toll.rows()).unwrap_or_default(),
-            known_flows: case.and_then(|case| case.toll.known()),
+            dropped: case.map(|case| case.tolls.rows()).unwrap_or_default(),
+            known_flows: case.and_then(|case| case.tolls.known()),
             steps: case.map(|case| case.steps.rows()).unwrap_or_default(),
         }
     }

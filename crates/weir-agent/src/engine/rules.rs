@@ -6,7 +6,7 @@ use weir_abi::Counter;
 use weir_abi::policy::flag;
 use weir_api::local::{RuleAction, RuleRow, Standing};
 use weir_api::spec::Moment;
-use weir_detect::incident::{Life, State};
+use weir_detect::incident::{Life, Release, State};
 use weir_detect::lay::Word;
 use weir_detect::record::Incident;
 use weir_detect::signature::Use;
@@ -43,14 +43,19 @@ impl Engine {
 impl Detection {
     /// The rules of one incident.
     fn rules_of(&self, incident: &Incident, case: &Case, image: &TableImage) -> Vec<RuleRow> {
-        let enforces = image.policies.get(incident.target as usize).is_some_and(|policy| policy.has(flag::ENFORCE));
-        let target = image.names.target(incident.target).map_or_else(|| format!("#{}", incident.target), str::to_owned);
+        let policy = |target: u32| image.policies.get(target as usize);
+        let enforces = case.tolls.targets().any(|target| policy(target).is_some_and(|p| p.has(flag::ENFORCE)));
+        let name = |target: u32| image.names.target(target).map_or_else(|| format!("#{target}"), str::to_owned);
+        let all = match incident.targets.as_slice() {
+            [] => vec![incident.target],
+            several => several.to_vec(),
+        };
         let written = |rule: &&CaseRule| incident.signature.rules.iter().any(|s| s.matches == rule.signed.matches);
         let row = |id: String, rule: String, stands: Stands, since: SystemTime| RuleRow {
             id,
             incident: Some(incident.id),
             rule,
-            targets: vec![target.clone()],
+            targets: all.iter().map(|target| name(*target)).collect(),
             action: stands.action,
             standing: stands.standing,
             why: stands.why.to_owned(),
@@ -71,8 +76,19 @@ impl Detection {
         };
         if let Some(life) = self.judge.life(incident.id).filter(|_| case.open) {
             let end = self.end(life);
-            let rules = case.rules.iter().filter(written).map(|rule| of_rule(rule, stands(rule, enforces, &end)));
-            let limit = incident.strays.map(|strays| {
+            let rules = case.rules.iter().filter(written).map(|rule| {
+                let laid = self.judge.rules_of_incidents().filter(|(_, of, ..)| *of == incident.id);
+                let laid = laid.filter(|(_, _, signed, _)| signed.matches == rule.signed.matches);
+                let (targets, drops): (Vec<u32>, Vec<bool>) = laid.map(|(target, .., drops)| (target, drops)).unzip();
+                let asked = (!drops.is_empty()).then(|| drops.contains(&true));
+                let mut row = of_rule(rule, stands(rule, enforces, asked, life, &end));
+                if !targets.is_empty() {
+                    row.targets = targets.into_iter().map(name).collect();
+                }
+                row
+            });
+            // Of several targets each has its own limit: the widest is told. Wide ones are gone before the incident is over.
+            let limit = self.judge.holding(incident.id).map(|(_, strays)| strays).max().map(|strays| {
                 let (action, standing, why) = if enforces {
                     (RuleAction::Limit, Standing::InForce, "the target enforces")
                 } else {
@@ -89,7 +105,7 @@ impl Detection {
             of_rule(
                 rule,
                 Stands {
-                    action: action(rule, enforces),
+                    action: action(rule, enforces, rule.signed.may == Use::Drop),
                     standing: Standing::Sleeping,
                     why: "its incident is over: it wakes when the same attack returns",
                     ends: "it is forgotten a day after its incident ended".to_owned(),
@@ -102,7 +118,10 @@ impl Detection {
 
     /// What ends the answer to an incident, and when that is as things are now.
     fn end(&self, life: &Life) -> (String, Option<SystemTime>) {
-        let text = format!("{} s after the attack is felt for the last time", windows(life.end()).as_secs());
+        let (from, to) = (windows(life.hold()).as_secs(), windows(life.end()).as_secs());
+        // What was done is taken back in steps.
+        let when = if from == to { from.to_string() } else { format!("{from} to {to}") };
+        let text = format!("{when} s after the attack is felt for the last time");
         (text, (life.state == State::Watching).then(|| self.last() + windows(life.left())))
     }
 }
@@ -123,21 +142,34 @@ fn windows(n: u64) -> std::time::Duration {
 }
 
 /// What a rule does where it is in the tables.
-fn action(rule: &CaseRule, enforces: bool) -> RuleAction {
-    let may = rule.signed.may == Use::Drop || rule.said() == Some(Word::Approved);
-    if enforces && may { RuleAction::Drop } else { RuleAction::Count }
+fn action(rule: &CaseRule, enforces: bool, drops: bool) -> RuleAction {
+    let drops = drops || rule.said() == Some(Word::Approved);
+    if enforces && drops { RuleAction::Drop } else { RuleAction::Count }
 }
 
-fn stands(rule: &CaseRule, enforces: bool, end: &(String, Option<SystemTime>)) -> Stands {
+/// How a rule of an incident that goes on stands. `asked`: whether detection lets it drop, where it is asked for at all.
+fn stands(
+    rule: &CaseRule,
+    enforces: bool,
+    asked: Option<bool>,
+    life: &Life,
+    end: &(String, Option<SystemTime>),
+) -> Stands {
     let (standing, why) = match (rule.in_force, rule.signed.may, enforces) {
         _ if rule.said() == Some(Word::Rejected) => (Standing::Rejected, "a person withdrew it"),
+        _ if asked.is_none() => (Standing::Waiting, "it is in force once it was seen to match at three targets"),
         (false, ..) => (Standing::NoRoom, "the tables have no room for it: 64 conjunctions can be in force at once"),
         (_, _, true) if rule.said() == Some(Word::Approved) => (Standing::InForce, "a person approved it"),
         (_, Use::Limit, _) => (Standing::Waiting, "too little is known of customers to drop by it"),
         (_, _, false) => (Standing::Waiting, OBSERVES),
-        (_, Use::Drop, true) => (Standing::InForce, "the target enforces"),
+        (_, Use::Drop, true) if asked == Some(true) => (Standing::InForce, "the target enforces"),
+        _ if life.release() != Release::None => {
+            (Standing::Waiting, "the attack is not felt any more, and what was done is taken back in steps")
+        }
+        _ => (Standing::Waiting, "it is on trial: a new rule counts for a window before it drops"),
     };
-    Stands { action: action(rule, enforces), standing, why, ends: end.0.clone(), ends_at: end.1 }
+    let action = action(rule, enforces, asked == Some(true));
+    Stands { action, standing, why, ends: end.0.clone(), ends_at: end.1 }
 }
 
 /// A rule of the policy.

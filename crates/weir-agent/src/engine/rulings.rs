@@ -40,9 +40,9 @@ impl Engine {
 
     /// Whether an approval would have an effect.
     fn check_approval(&self, id: &str, incident: u64) -> Result<(), Refusal> {
-        let target = self.detection.cases.get(incident).map_or(0, |case| case.target);
-        let policy = self.datapath.image().policies.get(target as usize);
-        if policy.is_some_and(|policy| policy.has(flag::ENFORCE)) {
+        let policies = &self.datapath.image().policies;
+        let enforces = |target: u32| policies.get(target as usize).is_some_and(|policy| policy.has(flag::ENFORCE));
+        if self.detection.cases.get(incident).is_some_and(|case| case.tolls.targets().any(enforces)) {
             return Ok(());
         }
         let message =
