@@ -38,6 +38,8 @@ pub const RETRIES: &str = "RETRIES";
 pub const REGULARS: &str = "REGULARS";
 /// The program behind XDP that settles what a challenge concerns.
 pub const SETTLE_XDP: &str = "SETTLE_XDP";
+/// The one behind XDP in a slot of libxdp's dispatcher.
+pub const SETTLE_CHAINED: &str = "SETTLE_CHAINED";
 /// The one behind tcx.
 pub const SETTLE_TCX: &str = "SETTLE_TCX";
 /// Two copies of [`crate::RuleTables`].
@@ -54,7 +56,7 @@ pub const SAMPLES: &str = "SAMPLES";
 pub const SAMPLE_BUDGETS: &str = "SAMPLE_BUDGETS";
 
 /// Every map that is pinned, in the order of their creation.
-pub const PINNED: [&str; 26] = [
+pub const PINNED: [&str; 27] = [
     CONFIG,
     SLOTS4,
     PARTS4,
@@ -74,6 +76,7 @@ pub const PINNED: [&str; 26] = [
     RETRIES,
     REGULARS,
     SETTLE_XDP,
+    SETTLE_CHAINED,
     SETTLE_TCX,
     RULES,
     COUNTERS,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use weir_abi::{Counter, FEATURE_SLOTS, Feature, Reason, Sample};
+use weir_abi::{Addr, Counter, FEATURE_SLOTS, Feature, Reason, Sample};
 use weir_policy::diff::Diff;
 use weir_policy::image::TableImage;
 
@@ -34,6 +34,9 @@ pub trait Datapath: Send {
 
     /// Forgets connections in which the host has been silent for long.
     fn sweep_flows(&mut self) -> Result<(), DatapathError>;
+
+    /// Notes sources that come to a target regularly.
+    fn note_regulars(&mut self, sources: &[(u32, Addr)]) -> Result<(), DatapathError>;
 
     /// Chooses how challenges leave, by what was answered; says what changed.
     fn review_replies(&mut self) -> Option<&'static str>;

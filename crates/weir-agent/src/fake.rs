@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use weir_abi::{Counter, FEATURE_SLOTS, Feature, Reason, Sample};
+use weir_abi::{Addr, Counter, FEATURE_SLOTS, Feature, Reason, Sample};
 use weir_policy::diff::Diff;
 use weir_policy::image::TableImage;
 
@@ -45,6 +45,8 @@ pub struct State {
     pub sweeps: u64,
     /// Why what the host sends is not seen.
     pub blind: Option<String>,
+    /// Targets and sources that come to them regularly, as often as it was told.
+    pub regulars: Vec<(u32, Addr)>,
     /// Whether everything was removed.
     pub detached: bool,
 }
@@ -139,6 +141,11 @@ impl Datapath for Fake {
 
     fn sweep_flows(&mut self) -> Result<(), DatapathError> {
         self.state().sweeps += 1;
+        Ok(())
+    }
+
+    fn note_regulars(&mut self, sources: &[(u32, Addr)]) -> Result<(), DatapathError> {
+        self.state().regulars.extend_from_slice(sources);
         Ok(())
     }
 

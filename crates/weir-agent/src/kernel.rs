@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use weir_abi::flow::MARKS;
-use weir_abi::{Counter, FEATURE_SLOTS, Feature, Reason, Sample};
+use weir_abi::{Addr, Counter, FEATURE_SLOTS, Feature, Reason, Sample};
+use weir_core::regulars;
 use weir_datapath::{Datapath as Kernel, Sizes};
 use weir_policy::diff::Diff;
 use weir_policy::image::TableImage;
@@ -108,6 +109,18 @@ impl Datapath for Adapter {
 
     fn sweep_flows(&mut self) -> Result<(), DatapathError> {
         self.known_flows = self.kernel.sweep_flows()?;
+        Ok(())
+    }
+
+    fn note_regulars(&mut self, sources: &[(u32, Addr)]) -> Result<(), DatapathError> {
+        if sources.is_empty() {
+            return Ok(());
+        }
+        let (config, age) = (self.kernel.tables().config(), regulars::age(self.kernel.now_ticks()?));
+        for (target, source) in sources {
+            let (line, mark) = regulars::place(&config, *target, *source);
+            self.kernel.note_regular(line, mark, age);
+        }
         Ok(())
     }
 

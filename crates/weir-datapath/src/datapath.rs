@@ -165,6 +165,11 @@ impl Datapath {
         });
     }
 
+    /// Notes that a source comes to a target regularly: its line and its mark (`weir_core::regulars::place`), and the age of marks now.
+    pub fn note_regular(&self, line: u32, mark: u32, age: u8) {
+        self.flows.note_regular(line, mark, age);
+    }
+
     /// Looks at what was answered to challenges, and chooses how they leave; to be called every second or so. Says what changed.
     pub fn review_replies(&mut self) -> Option<&'static str> {
         let way = self.replies.review(self.tables.config().reply, &self.counters, self.options.sizes.targets)?;

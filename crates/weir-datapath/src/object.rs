@@ -24,6 +24,8 @@ pub const CHAINED: &str = "weir_chained";
 pub const TCX: &str = "weir_tcx";
 /// Names of the programs behind these two that settle what a challenge concerns.
 pub const SETTLE_XDP: &str = "weir_settle_xdp";
+/// See [`SETTLE_XDP`]; loaded with [`CHAINED`].
+pub const SETTLE_CHAINED: &str = "weir_settle_chained";
 /// See [`SETTLE_XDP`].
 pub const SETTLE_TCX: &str = "weir_settle_tcx";
 /// Name of the program that sends back what XDP answers.
@@ -136,25 +138,23 @@ impl Object {
             let program = object.classifier(name)?;
             load(name, || program.load())?;
         }
-        object.settles()?;
+        object.settles(maps::SETTLE_XDP, SETTLE_XDP)?;
+        object.settles(maps::SETTLE_TCX, SETTLE_TCX)?;
         Ok(object)
     }
 
-    /// Puts the programs that settle behind those that they settle for. What was there is of the same layouts.
-    fn settles(&mut self) -> Result<()> {
-        for (table, name) in [(maps::SETTLE_XDP, SETTLE_XDP), (maps::SETTLE_TCX, SETTLE_TCX)] {
-            let fd = match table {
-                maps::SETTLE_XDP => self.xdp_program(name)?.fd(),
-                _ => self.classifier(name)?.fd(),
-            };
-            let cloned = fd.and_then(|fd| Ok(ProgramFd::try_clone(fd)?));
-            let fd = cloned.map_err(|e| DatapathError::Program { name, source: Box::new(e) })?;
-            let missing = |e| DatapathError::Missing(format!("table {table} ({e})"));
-            let map = self.ebpf.map_mut(table).ok_or_else(|| DatapathError::Missing(format!("map {table}")))?;
-            let mut programs = ProgramArray::try_from(map).map_err(missing)?;
-            programs.set(0, &fd, 0).map_err(missing)?;
-        }
-        Ok(())
+    /// Puts a program that settles behind the one that it settles for. What was there is of the same layouts.
+    fn settles(&mut self, table: &'static str, name: &'static str) -> Result<()> {
+        let fd = match name {
+            SETTLE_TCX => self.classifier(name)?.fd(),
+            _ => self.xdp_program(name)?.fd(),
+        };
+        let cloned = fd.and_then(|fd| Ok(ProgramFd::try_clone(fd)?));
+        let fd = cloned.map_err(|e| DatapathError::Program { name, source: Box::new(e) })?;
+        let missing = |e| DatapathError::Missing(format!("table {table} ({e})"));
+        let map = self.ebpf.map_mut(table).ok_or_else(|| DatapathError::Missing(format!("map {table}")))?;
+        let mut programs = ProgramArray::try_from(map).map_err(missing)?;
+        programs.set(0, &fd, 0).map_err(missing)
     }
 
     /// The program behind [`Self::xdp`].
@@ -186,6 +186,11 @@ impl Object {
     /// The program for a slot of libxdp's dispatcher; loaded with the first dispatcher that it is for.
     pub(crate) fn chained(&mut self, dispatcher: u32, function: &str) -> Result<BorrowedFd<'_>> {
         let refused = |source: ProgramError| DatapathError::Program { name: CHAINED, source: Box::new(source) };
+        let settle = self.xdp_program(SETTLE_CHAINED)?;
+        if settle.fd().is_err() {
+            load(SETTLE_CHAINED, || settle.load())?;
+            self.settles(maps::SETTLE_CHAINED, SETTLE_CHAINED)?;
+        }
         let program = self.ebpf.program_mut(CHAINED).ok_or_else(|| DatapathError::Missing(CHAINED.into()))?;
         let extension: &mut Extension = program.try_into().map_err(refused)?;
         if extension.fd().is_err() {

@@ -420,6 +420,11 @@ impl Engine {
         }
     }
 
+    /// Whether nothing goes on at a target, and its last window was no cause for doubt.
+    pub fn is_calm(&self, target: u32) -> bool {
+        self.targets.get(&target).is_none_or(|state| state.watches.iter().all(Watch::is_calm))
+    }
+
     /// What is matched now, by target: the signatures of incidents that are not over.
     pub fn signatures(&self) -> impl Iterator<Item = (u32, Vector, &Signature)> {
         let own = self.targets.iter().flat_map(|(id, state)| {
@@ -463,9 +468,18 @@ impl Engine {
 
     /// What an incident holds the strays of its targets to, packets per second.
     pub fn holding(&self, incident: u64) -> impl Iterator<Item = (u32, u64)> {
+        self.least(incident, Watch::held)
+    }
+
+    /// What an incident holds all packets of its kind to whose sources do not come regularly, packets per second.
+    pub fn limiting(&self, incident: u64) -> impl Iterator<Item = (u32, u64)> {
+        self.least(incident, Watch::limited)
+    }
+
+    fn least(&self, incident: u64, what: fn(&Watch) -> Option<u64>) -> impl Iterator<Item = (u32, u64)> {
         let of = move |state: &Target| {
             let mine = state.watches.iter().filter(|watch| watch.named() == incident);
-            mine.filter_map(Watch::held).min()
+            mine.filter_map(what).min()
         };
         self.targets.iter().filter_map(move |(id, state)| Some((*id, of(state)?)))
     }
@@ -479,6 +493,14 @@ impl Engine {
     pub fn held(&self) -> impl Iterator<Item = (u32, u64)> {
         let least = |state: &Target| state.watches.iter().filter_map(Watch::held).min();
         self.targets.iter().filter_map(move |(id, state)| Some((*id, least(state)?)))
+    }
+
+    /// What targets' packets of a kind are held to whose sources do not come regularly, packets per second.
+    pub fn limited(&self) -> impl Iterator<Item = (u32, Vector, u64)> {
+        self.targets.iter().flat_map(|(id, state)| {
+            let watches = Vector::ALL.into_iter().zip(&state.watches);
+            watches.filter_map(|(vector, watch)| Some((*id, vector, watch.limited()?)))
+        })
     }
 
     /// Targets whose SYNs are to be challenged, each once.

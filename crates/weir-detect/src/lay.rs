@@ -1,11 +1,15 @@
 //! From signatures to rules over a policy: each rule of each open incident, with a number that it keeps. Incidents of several
 //! targets that came to the same rule share it: rules are few.
 
+use std::collections::BTreeMap;
+
+use weir_abi::limit::TARGET_UNIT_SHIFT;
 use weir_policy::limits::{self, Cell, Rate, Unit};
-use weir_policy::overlay::{Asked, FIRST, TargetRule, TargetStrays};
+use weir_policy::overlay::{Asked, FIRST, TargetLimit, TargetRule, TargetStrays};
 use weir_policy::rules::{Match, Mode};
 
 use crate::engine::Engine;
+use crate::watch::limit::all_of;
 
 /// What a person said of an incident's rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,11 +36,16 @@ impl Layer {
     /// The same, with what people said of the rules of incidents, by the incident's number.
     pub fn ruled(&mut self, engine: &Engine, tick_hz: u32, said: impl Fn(u64, &Match) -> Option<Word>) -> &Asked {
         let rules = self.rules(engine, said);
-        self.laid = Asked { rules, strays: strays(engine, tick_hz), challenged: engine.challenged().collect() };
+        self.laid = Asked {
+            rules,
+            strays: strays(engine, tick_hz),
+            limited: limited(engine, tick_hz),
+            challenged: engine.challenged().collect(),
+        };
         &self.laid
     }
 
-    /// Rules that may only limit count what they match: no limit by rule exists.
+    /// Rules that may only limit count what they match; what limits is all packets of a kind.
     fn rules(&mut self, engine: &Engine, said: impl Fn(u64, &Match) -> Option<Word>) -> Vec<TargetRule> {
         let mut wanted: Vec<TargetRule> = Vec::new();
         for (target, incident, signed, drops) in engine.rules_of_incidents() {
@@ -53,6 +62,13 @@ impl Layer {
                 continue;
             }
             wanted.push(TargetRule { id: 0, matches: signed.matches.clone(), mode, targets: vec![target] });
+        }
+        for (target, vector, _) in engine.limited() {
+            let Some(matches) = all_of(vector) else { continue };
+            match wanted.iter_mut().find(|rule| rule.mode == Mode::Limit && rule.matches == matches) {
+                Some(shared) => shared.targets.push(target),
+                None => wanted.push(TargetRule { id: 0, matches, mode: Mode::Limit, targets: vec![target] }),
+            }
         }
         self.number(&mut wanted);
         wanted
@@ -79,6 +95,17 @@ impl Layer {
     pub fn laid(&self) -> &Asked {
         &self.laid
     }
+}
+
+/// What targets are to take of what limiting rules match, all kinds together.
+fn limited(engine: &Engine, tick_hz: u32) -> Vec<TargetLimit> {
+    let mut sums = BTreeMap::<u32, u64>::new();
+    for (target, _, packets) in engine.limited() {
+        let sum = sums.entry(target).or_default();
+        *sum = sum.saturating_add(packets);
+    }
+    let cost = |packets: u64| (u64::from(tick_hz) << TARGET_UNIT_SHIFT) / packets.max(1);
+    sums.into_iter().map(|(target, packets)| TargetLimit { target, cost: cost(packets).max(1) }).collect()
 }
 
 /// What targets are to take of packets of no known connection.

@@ -12,6 +12,7 @@ pub mod fusion;
 pub mod incident;
 pub mod lay;
 pub mod record;
+pub mod regulars;
 pub mod reservoir;
 pub mod shape;
 pub mod signature;

@@ -145,6 +145,8 @@ const SPREAD: &str = "carpet: ";
 
 /// The same of one that names a rule which was withdrawn.
 const WITHDRAWN: &str = "withdrawn: ";
+/// How the line about a limit begins.
+const LIMITED: &str = "limit: ";
 
 /// Why SYNs are challenged, in words.
 const CHALLENGED: &str =
@@ -205,7 +207,8 @@ impl Incidents {
                 let Some(incident) = self.0.get_mut(&id) else { return };
                 incident.confidence = verdict.confidence;
                 // What was done stays told.
-                let done = |line: &String| [SPREAD, CHALLENGED, WITHDRAWN].iter().any(|word| line.starts_with(word));
+                let done =
+                    |line: &String| [SPREAD, CHALLENGED, WITHDRAWN, LIMITED].iter().any(|word| line.starts_with(word));
                 incident.evidence.retain(done);
                 incident.evidence.splice(..0, said(&verdict));
             }
@@ -222,6 +225,15 @@ impl Incidents {
                 let Some(incident) = self.0.get_mut(&id) else { return };
                 incident.signature.rules.retain(|rule| !rules.contains(&rule.matches));
                 incident.evidence.extend(rules.iter().map(|rule| format!("{WITHDRAWN}{rule}: {why}")));
+            }
+            Step::Limited { packets } => {
+                let Some(incident) = self.0.get_mut(&id) else { return };
+                incident.acts(window);
+                incident.evidence.retain(|line| !line.starts_with(LIMITED));
+                incident.evidence.push(match packets {
+                    Some(packets) => format!("{LIMITED}{packets} packets/s of sources that do not come regularly"),
+                    None => format!("{LIMITED}none any more: rules match nearly everything"),
+                });
             }
             Step::Challenged { on } => {
                 let Some(incident) = self.0.get_mut(&id) else { return };

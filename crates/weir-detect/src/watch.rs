@@ -2,6 +2,7 @@
 
 mod challenge;
 mod harm;
+pub(crate) mod limit;
 mod open;
 mod usual;
 
@@ -107,6 +108,11 @@ pub enum Step {
     Held {
         /// Packets per second.
         strays: u64,
+    },
+    /// Packets of this kind whose sources do not come regularly are to be held to so many per second, or are not any more.
+    Limited {
+        /// Packets per second.
+        packets: Option<u64>,
     },
     /// SYNs of sources that have proven nothing are to be challenged, or are not any more.
     Challenged {
@@ -299,6 +305,11 @@ impl Watch {
         self.acting()?.held()
     }
 
+    /// What packets of this kind are held to whose sources do not come regularly, packets per second.
+    pub fn limited(&self) -> Option<u64> {
+        self.acting()?.limited()
+    }
+
     /// Whether the target's SYNs are challenged.
     pub fn challenged(&self) -> bool {
         self.acting().is_some_and(Open::is_challenged)
@@ -395,6 +406,10 @@ impl Watch {
                 if open.may_drop {
                     steps.extend(open.review(&now));
                     steps.extend(open.answer(&now, benign.packets(), settings));
+                    // A group's packets are several targets': each holds its own.
+                    if seen.crowd.is_none() {
+                        steps.extend(open.limit(&now));
+                    }
                 }
                 if seen.challenge {
                     steps.extend(open.challenge(&now));

@@ -33,6 +33,15 @@ pub struct TargetStrays {
     pub limit: Limit,
 }
 
+/// What a target takes of packets that limiting rules match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TargetLimit {
+    /// The target, by id.
+    pub target: u32,
+    /// What a packet costs, in units of a target's cell.
+    pub cost: u64,
+}
+
 /// All that incidents ask for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
@@ -40,6 +49,8 @@ pub struct Asked {
     pub rules: Vec<TargetRule>,
     /// Limits for packets of no known connection.
     pub strays: Vec<TargetStrays>,
+    /// Limits for what rules match that limit.
+    pub limited: Vec<TargetLimit>,
     /// Targets whose SYNs are to be challenged, by id, where their policies leave that to detection.
     pub challenged: Vec<u32>,
 }
@@ -64,7 +75,7 @@ pub struct Overlay {
 
 /// The change that puts these rules and limits, and no others of incidents, over the image. Rules that stay keep their slots and counters.
 pub fn overlay(image: &TableImage, asked: &Asked) -> Overlay {
-    let Asked { rules: wanted, strays, challenged } = asked;
+    let Asked { rules: wanted, strays, limited, challenged } = asked;
     let own = slots_of(&image.rules, |owner| owner < FIRST);
     let as_rules = wanted.iter().map(|rule| Rule {
         id: rule.id,
@@ -81,6 +92,7 @@ pub fn overlay(image: &TableImage, asked: &Asked) -> Overlay {
     for (id, policy) in (0u32..).zip(&mut policies) {
         policy.rules &= own;
         policy.strangers = Limit::default();
+        policy.matched = 0;
         // Only where detection is asked: the flag that says so is never with the one that challenges always.
         if policy.has(flag::CHALLENGE_AUTO) {
             let on = if challenged.contains(&id) { flag::CHALLENGE } else { 0 };
@@ -90,6 +102,11 @@ pub fn overlay(image: &TableImage, asked: &Asked) -> Overlay {
     for held in strays {
         if let Some(policy) = policies.get_mut(held.target as usize) {
             policy.strangers = held.limit;
+        }
+    }
+    for held in limited {
+        if let Some(policy) = policies.get_mut(held.target as usize) {
+            policy.matched = held.cost;
         }
     }
     for (rule, slots) in wanted.iter().zip(&built.slots) {
@@ -141,6 +158,7 @@ fn copy(from: &RuleTables, slots: u64, to: &mut RuleTables) {
     }
     to.live |= from.live & slots;
     to.enforce |= from.enforce & slots;
+    to.limit |= from.limit & slots;
     to.known |= from.known & slots;
 }
 
@@ -244,5 +262,20 @@ mod tests {
         );
         overlay(&after, &asked(Vec::new(), Vec::new())).diff.apply(&mut after);
         assert_eq!(after.policies, before.policies);
+    }
+
+    /// A rule that limits comes with the limit, drops nothing by itself, and both go together.
+    #[test]
+    fn a_rule_that_limits_comes_and_goes_with_its_limit() {
+        let before = image(&["udp and sport 123"]);
+        let mut after = before.clone();
+        let limiting = TargetRule { mode: Mode::Limit, ..rule(1, "udp") };
+        let asked = Asked { limited: vec![TargetLimit { target: 1, cost: 77 }], ..asked(vec![limiting], Vec::new()) };
+        overlay(&after, &asked).diff.apply(&mut after);
+        assert_eq!((after.rules.limit.count_ones(), after.rules.enforce), (1, before.rules.enforce));
+        assert_eq!((after.policies[0].matched, after.policies[1].matched), (0, 77));
+        assert_eq!(after.policies[1].rules & after.rules.limit, after.rules.limit);
+        overlay(&after, &Asked::default()).diff.apply(&mut after);
+        assert_eq!(after, before);
     }
 }

@@ -35,6 +35,8 @@ pub enum Mode {
     /// Counts what it matches.
     #[default]
     Shadow,
+    /// Holds what it matches to its target's limit for that ([`weir_abi::TargetPolicy::matched`]), and lets regular sources pass.
+    Limit,
     /// Drops what it matches, where the target enforces.
     Enforce,
 }

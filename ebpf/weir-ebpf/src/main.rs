@@ -15,6 +15,7 @@ mod settle;
 
 use aya_ebpf::bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action, xdp_md};
 use aya_ebpf::macros::{classifier, xdp};
+use aya_ebpf::maps::ProgramArray;
 use aya_ebpf::programs::{TcContext, XdpContext};
 
 use weir_abi::Config;
@@ -28,18 +29,18 @@ use crate::parts::NOT_PLAIN;
 /// Native XDP on an uplink.
 #[xdp(frags)]
 pub fn weir_xdp(ctx: XdpContext) -> u32 {
-    judge_xdp(ctx)
+    judge_xdp(ctx, &maps::SETTLE_XDP)
 }
 
 #[inline(always)]
-fn judge_xdp(ctx: XdpContext) -> u32 {
+fn judge_xdp(ctx: XdpContext, settles: &ProgramArray) -> u32 {
     let Some(env) = KernelEnv::new() else { return xdp_action::XDP_PASS };
     let frame = Linear::of_xdp(&ctx, env.noise());
     let any = |config, cpu| parts::any_xdp(ctx.ctx, frame.length, config, cpu);
     let (frame, decision) = decide(&frame, &env, any);
     if settle::leave(&env, decision) {
         // SAFETY: the context is the kernel's. Where nothing is in the table, the program goes on, and the packet is not challenged.
-        let _ = unsafe { maps::SETTLE_XDP.tail_call(&ctx, 0) };
+        let _ = unsafe { settles.tail_call(&ctx, 0) };
     }
     // Fail-open is decided here and below, and nowhere else: only a stated drop drops.
     if finish(&frame, &env, decision, || interface::of_xdp(&ctx)).drop {
@@ -53,7 +54,7 @@ fn judge_xdp(ctx: XdpContext) -> u32 {
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "freplace")]
 pub extern "C" fn weir_chained(ctx: *mut xdp_md) -> u32 {
-    judge_xdp(XdpContext::new(ctx))
+    judge_xdp(XdpContext::new(ctx), &maps::SETTLE_CHAINED)
 }
 
 /// tcx ingress: the fallback where a device has no native XDP, and the hook of pod interfaces.
@@ -74,6 +75,17 @@ pub fn weir_tcx(ctx: TcContext) -> i32 {
 /// Behind [`weir_xdp`] by tail call, where the target challenges: the last steps have a verifier's budget of their own.
 #[xdp(frags)]
 pub fn weir_settle_xdp(ctx: XdpContext) -> u32 {
+    settle_xdp(ctx)
+}
+
+/// Behind [`weir_chained`]. Programs of one table must agree about fragments, and an extension cannot ask for them.
+#[xdp]
+pub fn weir_settle_chained(ctx: XdpContext) -> u32 {
+    settle_xdp(ctx)
+}
+
+#[inline(always)]
+fn settle_xdp(ctx: XdpContext) -> u32 {
     let Some(env) = KernelEnv::new() else { return xdp_action::XDP_PASS };
     let frame = Linear::of_xdp(&ctx, env.noise());
     let outcome = finish(&frame, &env, settle::settled(&frame, &env), || interface::of_xdp(&ctx));

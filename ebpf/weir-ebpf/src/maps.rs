@@ -76,6 +76,8 @@ pub static SETTLING: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 #[map]
 pub static SETTLE_XDP: ProgramArray = ProgramArray::with_max_entries(1, 0);
 #[map]
+pub static SETTLE_CHAINED: ProgramArray = ProgramArray::with_max_entries(1, 0);
+#[map]
 pub static SETTLE_TCX: ProgramArray = ProgramArray::with_max_entries(1, 0);
 #[map]
 pub static RULES: Array<RuleTables> = Array::with_max_entries(2, MMAPABLE);

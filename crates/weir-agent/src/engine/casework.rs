@@ -55,6 +55,15 @@ impl Detection {
                 let text = format!("packets of no known connection are held to {strays} per second");
                 case.steps.add(at, Kind::Limit, text);
             }
+            Step::Limited { packets } => {
+                let text = match packets {
+                    Some(packets) => {
+                        format!("sources that do not come regularly are held to {packets} packets per second")
+                    }
+                    None => "nothing is limited any more".to_owned(),
+                };
+                case.steps.add(at, Kind::Limit, text);
+            }
             Step::Unsigned { coverage } => {
                 let covered = 100.0 * coverage;
                 let text = format!("no rule tells it from customers: safe ones would cover {covered:.0} % of it");

@@ -14,6 +14,7 @@ use weir_detect::engine::{Engine as Judge, Event, Row, Settings};
 use weir_detect::incident::State;
 use weir_detect::lay::Layer;
 use weir_detect::record::{Incident, Incidents};
+use weir_detect::regulars::Regulars;
 use weir_detect::signature::Use;
 use weir_detect::vector::Vector;
 use weir_detect::watch::{Sampled, Step, proves};
@@ -42,6 +43,9 @@ pub(super) struct Detection {
     /// What the agent keeps of them.
     pub(super) cases: Cases,
     pub(super) layer: Layer,
+    regulars: Regulars,
+    /// The number of the last window.
+    window: u64,
     start: Now,
     /// When the last window ended.
     last: Option<Instant>,
@@ -91,6 +95,8 @@ impl Detection {
             incidents: Incidents::default(),
             cases: Cases::default(),
             layer: Layer::default(),
+            regulars: Regulars::default(),
+            window: 0,
             start: now,
             last: None,
             rows: Vec::new(),
@@ -106,8 +112,10 @@ impl Detection {
     pub fn samples(&mut self, samples: &[Sample], clock: SampleClock) {
         for sample in samples.iter().filter(|sample| u32::from(sample.target) != NODE) {
             let Some((frame, packet, kind)) = of_kind(sample) else { continue };
-            self.cases.sampled(u32::from(sample.target), kind, (clock.time(sample), *sample));
-            self.judge.sample(u32::from(sample.target), kind, || Sampled {
+            let target = u32::from(sample.target);
+            self.cases.sampled(target, kind, (clock.time(sample), *sample));
+            self.regulars.see(self.window, target, kind, decode::source(&packet));
+            self.judge.sample(target, kind, || Sampled {
                 packet: vector(&frame, &packet),
                 source: decode::source(&packet),
                 weight: sample.weight,
@@ -122,6 +130,7 @@ impl Detection {
         for (id, name) in (0u32..).zip(before) {
             if !name.is_empty() && image.names.target(id) != Some(name.as_str()) {
                 self.judge.forget(id);
+                self.regulars.forget(id);
                 self.incidents.gone(id, window);
                 self.cases.gone(id, now.wall);
             }
@@ -166,6 +175,12 @@ impl Engine {
         let events = detection.judge.windows(number, lasted, &detection.rows);
         let changed = detection.judge.changed();
         detection.peaks(lasted);
+        detection.window = number;
+        let judge = &detection.judge;
+        let regulars = detection.regulars.window(number, |target| judge.is_calm(target));
+        if !regulars.is_empty() {
+            self.datapath.note_regulars(&regulars)?;
+        }
         if events.is_empty() && !changed && !detection.behind {
             return Ok(());
         }
@@ -412,6 +427,18 @@ fn tell(event: &Event, image: &TableImage) {
                 packets_per_s = strays,
                 "packets of no known connection are held back"
             );
+        }
+        Step::Limited { packets: Some(packets) } => {
+            tracing::warn!(
+                incident,
+                target,
+                kind,
+                packets_per_s = packets,
+                "no rule tells this attack from customers: packets of sources that do not come regularly are limited"
+            );
+        }
+        Step::Limited { packets: None } => {
+            tracing::info!(incident, target, kind, "nothing is limited any more: rules match the attack");
         }
         Step::Challenged { on: true } => {
             tracing::warn!(incident, target, kind, "SYNs of sources that have proven nothing are challenged");

@@ -88,17 +88,23 @@ impl Detection {
                 row
             });
             // Of several targets each has its own limit: the widest is told. Wide ones are gone before the incident is over.
-            let limit = self.judge.holding(incident.id).map(|(_, strays)| strays).max().map(|strays| {
+            let limit = |name: &str, text: String| {
                 let (action, standing, why) = if enforces {
                     (RuleAction::Limit, Standing::InForce, "the target enforces")
                 } else {
                     (RuleAction::Count, Standing::Waiting, OBSERVES)
                 };
-                let text = format!("packets of no known connection, over {strays} per second");
                 let stands = Stands { action, standing, why, ends: end.0.clone(), ends_at: end.1 };
-                row(format!("{}.limit", incident.id), text, stands, case.since)
+                row(format!("{}.{name}", incident.id), text, stands, case.since)
+            };
+            let strays = self.judge.holding(incident.id).map(|(_, strays)| strays).max();
+            let strays = strays.map(|n| limit("limit", format!("packets of no known connection, over {n} per second")));
+            let others = self.judge.limiting(incident.id).map(|(_, packets)| packets).max();
+            let others = others.map(|n| {
+                let kind = incident.vector.label();
+                limit("regular", format!("{kind} of sources that do not come regularly, over {n} per second"))
             });
-            return rules.chain(limit).collect();
+            return rules.chain(strays).chain(others).collect();
         }
         let Some(left) = self.judge.sleeping(incident.id) else { return Vec::new() };
         let rules = case.rules.iter().filter(written).map(|rule| {
@@ -190,6 +196,8 @@ fn of_policy(
     let (action, standing, why) = match rule.mode {
         Mode::Enforce if enforces => (RuleAction::Drop, Standing::InForce, "the policy says so"),
         Mode::Enforce => (RuleAction::Count, Standing::Waiting, "the targets that it reaches observe"),
+        Mode::Limit if enforces => (RuleAction::Limit, Standing::InForce, "the policy says so"),
+        Mode::Limit => (RuleAction::Count, Standing::Waiting, "the targets that it reaches observe"),
         Mode::Shadow => (RuleAction::Count, Standing::InForce, "the policy says so"),
         Mode::Dormant => (RuleAction::Count, Standing::Sleeping, "the policy says so"),
     };

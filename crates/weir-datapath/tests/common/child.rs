@@ -7,12 +7,14 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-
-use super::wait::LONG;
+use std::time::Duration;
 
 const ROLE: &str = "WEIR_TEST_ROLE";
 /// What tells the child's own lines from those of the test harness.
 const MARK: &str = "child says ";
+/// How long a child may take to say its next line. It loads programs first: where the machine is emulated, the verifier takes half a
+/// minute for each of the large ones.
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// The role of this process; none: it is the test itself.
 pub fn role() -> Option<String> {
@@ -63,7 +65,7 @@ impl Child {
 
     /// The next line that it says.
     pub fn hear(&self) -> String {
-        self.lines.recv_timeout(LONG).expect("the child says something")
+        self.lines.recv_timeout(PATIENCE).expect("the child says something")
     }
 
     /// Waits until it has said this.

@@ -38,7 +38,7 @@ impl Carpet {
     /// Whether what one of its watches says is to be told: what is said of all is told by [`Engine::sum_up`].
     fn tells(&mut self, step: &Step) -> bool {
         match step {
-            Step::Now(_) | Step::Released(_) | Step::Challenged { .. } => false,
+            Step::Now(_) | Step::Released(_) | Step::Challenged { .. } | Step::Limited { .. } => false,
             Step::Began { .. } => self.said.insert("began"),
             Step::Unsigned { .. } => self.said.insert("unsigned"),
             Step::Corroborated { .. } => self.said.insert("corroborated"),

@@ -6,6 +6,7 @@ use weir_policy::rules::{Match, MatchVector};
 
 use super::challenge::Challenge;
 use super::harm::Harm;
+use super::limit;
 use super::{Label, Sampled, Step};
 use crate::baseline::{Fast, WINDOWS_PER_SECOND};
 use crate::detector::hygiene::{self, likelihood_ratio};
@@ -73,6 +74,8 @@ pub struct Open {
     pub signature: Option<Signature>,
     /// What the target's strays are held to, packets per second.
     held: Option<u64>,
+    /// What all packets of this kind are held to whose sources do not come regularly, packets per second.
+    limited: Option<u64>,
     challenge: Challenge,
     /// What was seen is enough for rules that drop.
     pub may_drop: bool,
@@ -104,6 +107,7 @@ impl Open {
             life: Life::new(above),
             signature: None,
             held: None,
+            limited: None,
             challenge: Challenge::default(),
             may_drop: false,
             hygiene: false,
@@ -164,6 +168,25 @@ impl Open {
     pub fn hold(&mut self, strays: u64) {
         self.held = Some(strays);
         self.life.answered();
+    }
+
+    /// What its packets are held to now.
+    pub fn limited(&self) -> Option<u64> {
+        self.life.release().widened(self.limited?)
+    }
+
+    /// Holds all packets of a kind to what is harmless, once rules were looked for and not found; no longer where rules match nearly everything.
+    pub fn limit(&mut self, now: &Now<'_>) -> Option<Step> {
+        let looked = self.attempts > 0 && self.signature.as_ref().is_none_or(|signature| !self.acts(signature));
+        let packets = match self.limited {
+            None if looked && self.escapes(now) => Some(limit::harmless(now.usual)),
+            Some(_) if !looked && !self.escapes(now) => None,
+            _ => return None,
+        };
+        limit::all_of(now.vector)?;
+        self.limited = packets;
+        self.life.answered();
+        Some(Step::Limited { packets })
     }
 
     /// Challenges its SYNs where rules leave much of them, and no longer where they do not.

@@ -77,6 +77,9 @@ pub(crate) fn build_beside(rules: &[Rule], previous: Option<&RuleTables>, others
         if rule.mode == Mode::Enforce {
             built.tables.enforce |= bit;
         }
+        if rule.mode == Mode::Limit {
+            built.tables.limit |= bit;
+        }
         // People's rules are for every packet; an incident's are for strangers.
         if rule.id < FIRST {
             built.tables.known |= bit;

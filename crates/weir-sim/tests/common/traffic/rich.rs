@@ -274,7 +274,8 @@ pub fn variants(now: u64) -> Vec<Policy> {
         rule.mode = match rule.mode {
             Mode::Dormant => Mode::Enforce,
             Mode::Shadow => Mode::Dormant,
-            Mode::Enforce => Mode::Shadow,
+            Mode::Enforce => Mode::Limit,
+            Mode::Limit => Mode::Shadow,
         };
     }
     let mut fewer = full.clone();
