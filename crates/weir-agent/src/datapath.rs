@@ -53,6 +53,9 @@ pub trait Datapath: Send {
     /// Where it is attached.
     fn attachments(&self) -> Vec<Attachment>;
 
+    /// An interface by its index, as samples name it.
+    fn interface(&self, index: u32) -> Interface;
+
     /// How full the maps are.
     fn maps(&self) -> Vec<MapUse>;
 
@@ -61,6 +64,9 @@ pub trait Datapath: Send {
 
     /// That clock now.
     fn now_ticks(&mut self) -> Result<u64, DatapathError>;
+
+    /// The clock of samples now ([`Sample::time_ns`]).
+    fn now_ns(&self) -> u64;
 
     /// Lets the calling thread go before all ordinary ones, or be an ordinary one again.
     fn hurry(&mut self, yes: bool) -> std::io::Result<()>;
@@ -122,6 +128,15 @@ pub struct Attachment {
     pub mute: Option<String>,
     /// Other programs on the same hook, left alone.
     pub foreign: Vec<String>,
+}
+
+/// An interface that packets come in on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name; `#7` where it is gone.
+    pub name: String,
+    /// Whether frames start with an Ethernet header; else they start with IP.
+    pub ethernet: bool,
 }
 
 /// How full a map is.

@@ -1,5 +1,6 @@
 //! Samples to what the API shows: addresses and ports read from the head of the frame.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::SystemTime;
 
@@ -9,6 +10,7 @@ use weir_api::spec::Moment;
 use weir_policy::prefix::ip_from;
 use weir_wire::{Bytes, Packet, Parsed};
 
+use crate::explain::RuleName;
 use crate::view::PolicyView;
 
 /// The packet in a sample, if its headers can be read. On links without Ethernet the frame starts with IP.
@@ -44,8 +46,17 @@ pub fn reason(sample: &Sample) -> String {
     Reason::from_number(sample.reason).map_or_else(|| format!("#{}", sample.reason), |r| r.label().to_owned())
 }
 
-/// One line of the API.
-pub fn row(time: SystemTime, sample: &Sample, policy: &PolicyView) -> SampleRow {
+/// What the rule or list entry with this number is called.
+fn rule_name(number: u32, policy: &PolicyView, rules: &BTreeMap<u32, RuleName>) -> Option<String> {
+    match rules.get(&number) {
+        _ if number == 0 => None,
+        Some(rule) => Some(format!("{}: {}", rule.id, rule.text)),
+        None => policy.rule_name(number),
+    }
+}
+
+/// One line of the API. `rules`: what rules of incidents are called.
+pub fn row(time: SystemTime, sample: &Sample, policy: &PolicyView, rules: &BTreeMap<u32, RuleName>) -> SampleRow {
     let packet = packet(sample);
     let address = |(hi, lo)| ip_from(Addr { hi, lo }).to_string();
     let ported = packet.filter(|p| p.l4 > 0 && matches!(p.ip.proto, 6 | 17 | 132 | 136));
@@ -62,7 +73,7 @@ pub fn row(time: SystemTime, sample: &Sample, policy: &PolicyView) -> SampleRow 
         target_name: policy.target_name(target),
         reason: reason(sample),
         verdict: verdict(sample),
-        rule: if sample.rule == 0 { None } else { policy.rule_name(sample.rule) },
+        rule: rule_name(sample.rule, policy, rules),
         weight: sample.weight,
         length: sample.length,
         source: packet.map(|p| address(p.ip.src)),

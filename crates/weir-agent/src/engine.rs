@@ -4,10 +4,13 @@
 //! it from a thread of its own: putting a large policy in force must not hold up the API.
 
 mod base;
+mod casework;
 mod command;
 mod detect;
 mod entries;
 mod policy;
+mod rules;
+mod rulings;
 mod seconds;
 mod thread;
 
@@ -27,7 +30,7 @@ use weir_policy::model::FailsafePort;
 
 use crate::datapath::{Datapath, DatapathError};
 use crate::entries::{Entries, EntriesError};
-use crate::explain::{Lists, explain};
+use crate::explain::{Known, Lists, explain};
 use crate::host::Host;
 use crate::ids::Ids;
 use crate::policy::LastGood;
@@ -177,7 +180,8 @@ impl Engine {
     /// Everything that touches an address.
     pub fn explain(&self, ip: IpAddr, now: Now) -> Explanation {
         let lists = Lists { index: &self.base.index, names: &self.base.names };
-        explain(ip, &lists, &self.view.policy(), &self.view.recent(), now)
+        let known = Known { incidents: &self.view.incidents(), rules: &self.view.rule_names() };
+        explain(ip, &lists, &self.view.policy(), &known, &self.view.recent(), now)
     }
 
     /// Lets the calling thread, which is to call [`Self::tick`], go before all ordinary ones.

@@ -1,4 +1,6 @@
-//! What touches one address: lists, limits, and what the recent samples say of it.
+//! What touches one address: lists, limits, incidents, and what the recent samples say of it.
+
+mod incidents;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -6,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use ipnet::IpNet;
 use weir_abi::{Addr, Reason};
-use weir_api::local::{Explanation, LimitRow, ListHit, ListKind, NodeMode, Outcome, SeenRow, Verdict};
+use weir_api::local::{Explanation, IncidentRow, LimitRow, ListHit, ListKind, NodeMode, Outcome, SeenRow, Verdict};
 use weir_api::spec::{Cidr, Mode, Moment, Period};
 use weir_policy::explain::{Cover, Index};
 use weir_policy::limits::Rate;
@@ -26,8 +28,34 @@ pub struct Lists<'a> {
     pub names: &'a NameTable,
 }
 
+/// The incidents that are remembered.
+pub struct Known<'a> {
+    /// As readers see them, the newest first.
+    pub incidents: &'a [IncidentRow],
+    /// What incidents' rules are called, by the number in samples.
+    pub rules: &'a BTreeMap<u32, RuleName>,
+}
+
+/// What an incident's rule is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleName {
+    /// The incident.
+    pub incident: u64,
+    /// Its name, such as `7.3`.
+    pub id: String,
+    /// What it matches.
+    pub text: String,
+}
+
 /// Collects everything that touches the address.
-pub fn explain(ip: IpAddr, lists: &Lists<'_>, view: &PolicyView, recent: &Recent, now: Now) -> Explanation {
+pub fn explain(
+    ip: IpAddr,
+    lists: &Lists<'_>,
+    view: &PolicyView,
+    known: &Known<'_>,
+    recent: &Recent,
+    now: Now,
+) -> Explanation {
     let addr = addr_from(ip);
     let address = ip_from(addr).to_string();
     let ask = Ask { addr, lists, view, wall: now.wall };
@@ -43,7 +71,9 @@ pub fn explain(ip: IpAddr, lists: &Lists<'_>, view: &PolicyView, recent: &Recent
         let sets: Vec<Scope> = target.lists.iter().map(|set| Scope::Set(*set)).collect();
         hits.extend(ask.hits(&sets, &target.name));
     }
-    Explanation { summary, outcome, lists: hits, limits: limits(view), seen: seen(addr, view, recent), address }
+    let seen = seen(addr, view, known, recent);
+    let incidents = incidents::of(ip_from(addr), view, known, &seen);
+    Explanation { summary, outcome, lists: hits, limits: limits(view), incidents, seen, address }
 }
 
 /// One question.
@@ -151,17 +181,19 @@ fn dimensions(limits: RateLimits) -> impl Iterator<Item = (&'static str, Rate)> 
 }
 
 /// What the recent samples say of the address.
-fn seen(addr: Addr, view: &PolicyView, recent: &Recent) -> Vec<SeenRow> {
-    let mut rows: BTreeMap<(u16, u8, u8), SeenRow> = BTreeMap::new();
+fn seen(addr: Addr, view: &PolicyView, known: &Known<'_>, recent: &Recent) -> Vec<SeenRow> {
+    let mut rows: BTreeMap<(u16, u8, u8, Option<&str>), SeenRow> = BTreeMap::new();
     for (time, sample) in recent.iter() {
         if decode::packet(sample).map(|p| decode::source(&p)) != Some(addr) {
             continue;
         }
-        let row = rows.entry((sample.target, sample.reason, sample.verdict)).or_insert_with(|| SeenRow {
+        let rule = known.rules.get(&sample.rule).map(|rule| rule.id.as_str());
+        let row = rows.entry((sample.target, sample.reason, sample.verdict, rule)).or_insert_with(|| SeenRow {
             target: view.target_name(sample.target.into()),
             reason: decode::reason(sample),
             text: Reason::from_number(sample.reason).map(|r| r.text().to_owned()).unwrap_or_default(),
             verdict: decode::verdict(sample),
+            rule: rule.map(str::to_owned),
             packets_estimate: 0,
             samples: 0,
             // Newest first: the first one seen is the latest.

@@ -8,7 +8,7 @@ use weir_abi::{Addr, Counter, FEATURE_SLOTS, Feature, Reason, Sample};
 use weir_policy::diff::Diff;
 use weir_policy::image::TableImage;
 
-use crate::datapath::{ApplyReport, Attachment, Datapath, DatapathError, Hook, LostSamples, MapUse};
+use crate::datapath::{ApplyReport, Attachment, Datapath, DatapathError, Hook, Interface, LostSamples, MapUse};
 
 /// What the test sees and sets.
 #[derive(Debug, Default)]
@@ -29,6 +29,8 @@ pub struct State {
     pub features: Vec<(u32, Feature, u64)>,
     /// What the feature slots say.
     pub slots: HashMap<u32, [u64; FEATURE_SLOTS]>,
+    /// What the slots of the rule tables say.
+    pub rules: Vec<(u32, Counter)>,
     /// Samples to be fetched.
     pub samples: Vec<Sample>,
     /// Samples that did not come.
@@ -37,8 +39,12 @@ pub struct State {
     pub sampling: Option<(u32, u32)>,
     /// The kernel's tick.
     pub ticks: u64,
+    /// The clock of samples.
+    pub now_ns: u64,
     /// How often silent connections were forgotten.
     pub sweeps: u64,
+    /// Why what the host sends is not seen.
+    pub blind: Option<String>,
     /// Targets and sources that come to them regularly, as often as it was told.
     pub regulars: Vec<(u32, Addr)>,
     /// Whether everything was removed.
@@ -121,7 +127,7 @@ impl Datapath for Fake {
     }
 
     fn rule_counters(&mut self) -> Result<Vec<(u32, Counter)>, DatapathError> {
-        Ok(Vec::new())
+        Ok(self.state().rules.clone())
     }
 
     fn poll_samples(&mut self, out: &mut Vec<Sample>) -> Result<(), DatapathError> {
@@ -161,10 +167,14 @@ impl Datapath for Fake {
             hook: Hook::NativeXdp,
             reason: "the driver supports it".into(),
             adopted: false,
-            blind: None,
             mute: None,
+            blind: self.state().blind.clone(),
             foreign: vec!["xdp_lb (id 7)".into()],
         }]
+    }
+
+    fn interface(&self, index: u32) -> Interface {
+        Interface { name: format!("eth{}", index - 1), ethernet: true }
     }
 
     fn maps(&self) -> Vec<MapUse> {
@@ -177,6 +187,10 @@ impl Datapath for Fake {
 
     fn now_ticks(&mut self) -> Result<u64, DatapathError> {
         Ok(self.state().ticks)
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.state().now_ns
     }
 
     /// Tests go before nobody.

@@ -9,7 +9,7 @@ use weir_datapath::{Datapath as Kernel, Sizes};
 use weir_policy::diff::Diff;
 use weir_policy::image::TableImage;
 
-use crate::datapath::{ApplyReport, Attachment, Datapath, DatapathError, Hook, LostSamples, MapUse};
+use crate::datapath::{ApplyReport, Attachment, Datapath, DatapathError, Hook, Interface, LostSamples, MapUse};
 
 /// How to open the packet path.
 #[derive(Clone, Debug)]
@@ -53,6 +53,10 @@ fn shorten(text: &str) -> String {
     let (left_out, last) = (lines.len() - 1 - LAST, &lines[lines.len() - LAST..]);
     format!("{}\n  … {left_out} lines (WEIR_LOG=debug shows them) …\n  {}", lines[0], last.join("\n  "))
 }
+
+/// Interface types (`linux/if_arp.h`) as sysfs writes them.
+const ARPHRD_ETHER: &str = "1";
+const ARPHRD_LOOPBACK: &str = "772";
 
 struct Adapter {
     kernel: Kernel,
@@ -143,6 +147,15 @@ impl Datapath for Adapter {
         self.kernel.attachments().iter().map(attachment).collect()
     }
 
+    fn interface(&self, index: u32) -> Interface {
+        let name = nix::net::if_::if_indextoname(index).ok().and_then(|name| name.into_string().ok());
+        let Some(name) = name else { return Interface { name: format!("#{index}"), ethernet: true } };
+        // Tunnels and the like have no link header; what cannot be told is taken for what nearly all interfaces are.
+        let kind = std::fs::read_to_string(Path::new("/sys/class/net").join(&name).join("type"));
+        let ethernet = kind.map_or(true, |kind| matches!(kind.trim(), ARPHRD_ETHER | ARPHRD_LOOPBACK));
+        Interface { name, ethernet }
+    }
+
     fn maps(&self) -> Vec<MapUse> {
         let (image, sizes) = (self.image(), &self.sizes);
         let of = |name: &str, entries: usize, capacity: u32| MapUse {
@@ -164,6 +177,12 @@ impl Datapath for Adapter {
 
     fn now_ticks(&mut self) -> Result<u64, DatapathError> {
         Ok(self.kernel.now_ticks()?)
+    }
+
+    fn now_ns(&self) -> u64 {
+        // The clock of `bpf_ktime_get_ns`.
+        let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC);
+        now.map_or(0, |now| now.tv_sec() as u64 * 1_000_000_000 + now.tv_nsec() as u64)
     }
 
     fn hurry(&mut self, yes: bool) -> std::io::Result<()> {

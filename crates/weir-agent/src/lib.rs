@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+mod cases;
 pub mod datapath;
 pub mod decode;
 pub mod engine;
@@ -22,6 +23,7 @@ pub mod entries;
 pub mod explain;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
+pub mod forensics;
 pub mod host;
 mod ids;
 pub mod kernel;

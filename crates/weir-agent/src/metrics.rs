@@ -1,6 +1,7 @@
 //! `/metrics`: the last reading in OpenMetrics text, made when it is asked for; nothing is counted twice.
 
-use std::collections::BTreeMap;
+mod incidents;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
@@ -60,16 +61,7 @@ impl Collector for Collected {
         });
         counters(&mut encoder, "feature_packets", "Packets with a feature, dropped ones too", features)?;
 
-        let mut incidents: BTreeMap<[&str; 4], u64> = BTreeMap::new();
-        let known = view.incidents();
-        for row in known.iter() {
-            *incidents.entry([&row.target, &row.vector, &row.label, &row.state]).or_default() += 1;
-        }
-        let incidents = incidents.into_iter().map(|(values, n)| {
-            let labels = ["target", "vector", "label", "state"].into_iter().zip(values.map(str::to_owned));
-            (labels.collect::<Labels>(), n as f64)
-        });
-        gauges(&mut encoder, "incidents", "Incidents that are remembered, by where they stand", incidents)?;
+        incidents::encode(&mut encoder, view)?;
 
         let received = view.recent().received;
         counters(&mut encoder, "samples", "Packet samples received", [(vec![], received)])?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use weir_api::local::{
     AttachmentRow, CounterRow, EntryAction, EntryOrigin, EntryRow, FeatureRow, FindingRow, Hook, NodeMode,
-    PolicyStatus, RuleRow, Status, TargetRow,
+    PolicyStatus, Status, TargetRow,
 };
 use weir_api::spec::{BlockAction, Cidr, Moment};
 use weir_policy::model::Endpoint;
@@ -95,20 +95,6 @@ pub fn targets(policy: &PolicyView, traffic: &Traffic) -> Vec<TargetRow> {
     }
     rows.sort_by_key(|row| row.id);
     rows
-}
-
-/// `GET /api/v1/rules`: the slots in use.
-pub fn rules(policy: &PolicyView, traffic: &Traffic) -> Vec<RuleRow> {
-    let row = |(slot, rule): &(u32, u32)| {
-        let counter = traffic.rules.iter().find(|(s, _)| s == slot).map(|(_, c)| *c).unwrap_or_default();
-        RuleRow {
-            slot: *slot,
-            name: policy.rule_name(*rule).unwrap_or_else(|| format!("#{rule}")),
-            packets: counter.packets,
-            bytes: counter.bytes,
-        }
-    };
-    policy.slots.iter().map(row).collect()
 }
 
 /// `GET /api/v1/blocks` and `/api/v1/allows`.

@@ -1,11 +1,13 @@
 //! What readers see: the API, the metrics. Written by the engine alone, swapped whole, read without waiting.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
-use weir_api::local::IncidentRow;
+use weir_api::local::{IncidentRow, RuleRow};
 use weir_api::problem::Problem;
 use weir_api::spec::{Cidr, Mode};
 use weir_policy::image::Names;
@@ -13,6 +15,7 @@ use weir_policy::model::Policy;
 
 use crate::datapath::Attachment;
 use crate::entries::Entry;
+use crate::explain::RuleName;
 use crate::sampling::Recent;
 use crate::traffic::Traffic;
 
@@ -27,6 +30,9 @@ pub struct View {
     policy: ArcSwap<PolicyView>,
     traffic: ArcSwap<Traffic>,
     incidents: ArcSwap<Vec<IncidentRow>>,
+    rules: ArcSwap<Vec<RuleRow>>,
+    rule_names: ArcSwap<BTreeMap<u32, RuleName>>,
+    packet_bytes: AtomicUsize,
     recent: Mutex<Recent>,
 }
 
@@ -81,6 +87,9 @@ impl View {
             policy: ArcSwap::from_pointee(policy),
             traffic: ArcSwap::from_pointee(Traffic::empty(Instant::now())),
             incidents: ArcSwap::default(),
+            rules: ArcSwap::default(),
+            rule_names: ArcSwap::default(),
+            packet_bytes: AtomicUsize::new(0),
             recent: Mutex::new(Recent::new(RECENT)),
         }
     }
@@ -100,6 +109,21 @@ impl View {
         self.incidents.load_full()
     }
 
+    /// The rules of the policy and of incidents.
+    pub fn rules(&self) -> Arc<Vec<RuleRow>> {
+        self.rules.load_full()
+    }
+
+    /// What rules of incidents are called, by the number in samples.
+    pub fn rule_names(&self) -> Arc<BTreeMap<u32, RuleName>> {
+        self.rule_names.load_full()
+    }
+
+    /// Memory of the packets that incidents keep, bytes.
+    pub fn packet_bytes(&self) -> usize {
+        self.packet_bytes.load(Ordering::Relaxed)
+    }
+
     /// The last samples.
     pub fn recent(&self) -> MutexGuard<'_, Recent> {
         // The ring is sound whenever the lock is free, whoever held it.
@@ -112,6 +136,18 @@ impl View {
 
     pub(crate) fn set_incidents(&self, incidents: Vec<IncidentRow>) {
         self.incidents.store(Arc::new(incidents));
+    }
+
+    pub(crate) fn set_rule_names(&self, names: BTreeMap<u32, RuleName>) {
+        self.rule_names.store(Arc::new(names));
+    }
+
+    pub(crate) fn set_packet_bytes(&self, bytes: usize) {
+        self.packet_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_rules(&self, rules: Vec<RuleRow>) {
+        self.rules.store(Arc::new(rules));
     }
 
     pub(crate) fn set_traffic(&self, traffic: Traffic) {

@@ -6,10 +6,12 @@
 //! | `counters` | GET | list of [`CounterRow`] |
 //! | `targets` | GET | list of [`TargetRow`] |
 //! | `rules` | GET | list of [`RuleRow`] |
+//! | `rules/{id}/approve`, `rules/{id}/reject` | POST | [`RuleRow`] |
 //! | `policy` | GET | [`PolicyStatus`] |
 //! | `samples` | GET | list of [`SampleRow`] |
 //! | `incidents` | GET | list of [`IncidentRow`], the newest first |
 //! | `incidents/{id}` | GET | [`IncidentRow`] |
+//! | `incidents/{id}/pcap` | GET | bytes: a capture (pcapng) |
 //! | `explain/{address}` | GET | [`Explanation`] |
 //! | `blocks`, `allows` | GET, POST ([`NewEntry`]), DELETE (`?cidr=`) | [`EntryRow`]s |
 //! | `detach` | POST | [`Detached`] |
@@ -20,12 +22,14 @@ mod counters;
 mod entries;
 mod explain;
 mod incidents;
+mod rules;
 mod samples;
 mod status;
 
-pub use counters::{CounterRow, FeatureRow, RuleRow, TargetRow, Verdict};
+pub use counters::{CounterRow, FeatureRow, TargetRow, Verdict};
 pub use entries::{Applied, EntryAction, EntryOrigin, EntryRow, NewEntry};
-pub use explain::{Explanation, LimitRow, ListHit, ListKind, Outcome, SeenRow};
-pub use incidents::{IncidentRow, SignatureRow, SourceShare, SourcesRow, Span};
+pub use explain::{Explanation, IncidentHit, LimitRow, ListHit, ListKind, Outcome, RuleHit, SeenRow};
+pub use incidents::{DroppedRow, IncidentRow, KnownFlowsRow, SignatureRow, SourceShare, SourcesRow, Span, StepRow};
+pub use rules::{RuleAction, RuleRow, Ruling, RulingRow, Standing};
 pub use samples::SampleRow;
 pub use status::{ApiError, AttachmentRow, Detached, FindingRow, Hook, NodeMode, PolicyStatus, Status, Totals};

@@ -55,12 +55,18 @@ pub enum Command {
     Unblock(UnblockArgs),
     /// Let a source address or prefix pass every list and limit
     Allow(AllowArgs),
-    /// Show every list, limit and recent packet that touches an address
+    /// Show every list, limit, incident and recent packet that touches an address
     Explain(ExplainArgs),
     /// List what was noticed: attacks and surges, and what was done about them
     Incidents,
-    /// Show one incident: evidence, rules, sources
+    /// Show one incident: evidence, rules, sources, what was done, what was lost
     Incident(IncidentArgs),
+    /// List the rules there are, the policy's and those that incidents wrote, and what each matched
+    Rules,
+    /// Let a rule of an incident drop what it counts, for as long as the incident lasts
+    Approve(RuleArgs),
+    /// Withdraw a rule of an incident; the incident does not write it again
+    Reject(RuleArgs),
     /// Remove Weir from the kernel: programs, maps, links, pins
     Detach(DetachArgs),
     /// Work with policy files
@@ -258,6 +264,16 @@ pub struct IncidentArgs {
     /// Its number, from `weir incidents`
     #[arg(value_name = "ID")]
     pub id: u64,
+    /// Write its sampled packets to this file as a capture (pcapng), each with what was done with it and why; `-`: to stdout
+    #[arg(long, value_name = "FILE")]
+    pub pcap: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct RuleArgs {
+    /// The rule, such as 7.3, from `weir rules`
+    #[arg(value_name = "RULE")]
+    pub rule: String,
 }
 
 #[derive(Debug, Args)]

@@ -35,6 +35,11 @@ impl<'a> Client<'a> {
         self.ask(Method::GET, path, Bytes::new())
     }
 
+    /// `GET` of what is no JSON.
+    pub fn get_bytes(&self, path: &str) -> anyhow::Result<Bytes> {
+        self.fetch(Method::GET, path, Bytes::new())
+    }
+
     /// `DELETE`.
     pub fn delete<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         self.ask(Method::DELETE, path, Bytes::new())
@@ -51,6 +56,11 @@ impl<'a> Client<'a> {
     }
 
     fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> anyhow::Result<T> {
+        let body = self.fetch(method, path, body)?;
+        serde_json::from_slice(&body).context("the agent's answer is not understood: is it of another version?")
+    }
+
+    fn fetch(&self, method: Method, path: &str, body: Bytes) -> anyhow::Result<Bytes> {
         self.runtime.block_on(async {
             let stream = UnixStream::connect(self.socket).await.map_err(|e| self.unreachable(e))?;
             let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
@@ -70,7 +80,7 @@ impl<'a> Client<'a> {
                     Err(_) => bail!("the agent refused ({status}): {}", String::from_utf8_lossy(&body).trim()),
                 }
             }
-            serde_json::from_slice(&body).context("the agent's answer is not understood: is it of another version?")
+            Ok(body)
         })
     }
 

@@ -10,6 +10,7 @@ mod incident_row;
 pub mod incidents;
 pub mod policy;
 pub mod replay;
+pub mod rules;
 pub mod run;
 pub mod shell;
 pub mod status;

@@ -15,6 +15,7 @@ use clap::Parser;
 
 use cli::{Cli, Command};
 use out::Out;
+use weir_api::local::Ruling;
 
 /// What a command came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Explain(args) => commands::explain::explain(out, &socket, &args),
         Command::Incidents => commands::incidents::incidents(out, &socket),
         Command::Incident(args) => commands::incidents::incident(out, &socket, &args),
+        Command::Rules => commands::rules::rules(out, &socket),
+        Command::Approve(args) => commands::rules::say(out, &socket, &args, Ruling::Approved),
+        Command::Reject(args) => commands::rules::say(out, &socket, &args, Ruling::Rejected),
         Command::Detach(args) => commands::detach::detach(out, &socket, &args),
         Command::Policy(args) => commands::policy::policy(out, &args),
         Command::Replay(args) => commands::replay::replay(out, &args),

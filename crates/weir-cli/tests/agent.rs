@@ -1,20 +1,24 @@
 //! The command line against an agent that runs in this process, over its real socket.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Output;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use assert_cmd::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
-use weir_abi::{Counter, Reason};
+use weir_abi::counters::{syn_fact, syn_slot};
+use weir_abi::sample::SAMPLE_BYTES;
+use weir_abi::{Counter, FEATURE_SLOTS, Reason, Sample, Verdict};
 use weir_agent::engine::Settings;
 use weir_agent::fake::Fake;
 use weir_agent::run::{Options, run_until};
 use weir_api::spec::Mode;
+use weir_sim::pcap::Capture;
 
 struct Agent {
     dir: TempDir,
@@ -167,6 +171,108 @@ fn counters_for_people_and_programs() {
     );
     let (_, out, _) = agent.text(&["counters", "-o", "yaml"]);
     assert!(out.starts_with("- target: 0\n  target_name: node\n  reason: deny_list\n  verdict: drop\n"), "{out}");
+}
+
+/// A flood on the shop, which observes: what an operator sees of it, says of it, and takes home.
+#[test]
+fn an_incident_from_the_first_look_to_the_capture() {
+    let agent = Agent::start(None);
+    assert_eq!(agent.text(&["rules"]).1, "no rule: neither the policy nor an incident wrote one\n");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut number = 0;
+    while agent.json(&["rules"]).as_array().unwrap().is_empty() {
+        assert!(Instant::now() < deadline, "no incident");
+        let mut state = agent.kernel.state();
+        state.slots.entry(2).or_insert([0; FEATURE_SLOTS])[usize::from(syn_slot(syn_fact::NO_OPTIONS))] += 5000;
+        for _ in 0..100 {
+            number += 1;
+            state.samples.push(bare_syn(number));
+        }
+    }
+    let rule = agent.json(&["rules"])[0].clone();
+    assert_eq!((&rule["id"], &rule["action"], &rule["standing"]), (&"1.1".into(), &"count".into(), &"waiting".into()));
+    let (_, out, _) = agent.text(&["rules"]);
+    assert!(out.starts_with("ID   TARGET  ACTION  STANDING  MATCHED"), "{out}");
+    assert!(out.contains("waiting: 1.1: its target observes\n"), "{out}");
+    let (code, out, _) = agent.text(&["incident", "1"]);
+    assert_eq!(code, 0, "{out}");
+    for part in [
+        "incident  1: SYN flood on shop, ",
+        ", peak ",
+        "drop      1.1: tcp",
+        "steps     ",
+        " rules        rule 1.1: drop tcp",
+    ] {
+        assert!(out.contains(part), "{part}\n{out}");
+    }
+
+    let (code, _, err) = agent.text(&["approve", "1.1"]);
+    assert_eq!(code, 2);
+    assert_eq!(
+        err,
+        "weir: rule 1.1 only counts because its target observes: `mode: Enforce` of its policy lets it drop\n"
+    );
+    let (code, _, err) = agent.text(&["reject", "1.7"]);
+    assert_eq!((code, err.as_str()), (2, "weir: there is no rule 1.7 of an incident that goes on; there are 1.1\n"));
+    let (code, out, err) = agent.text(&["reject", "1.1"]);
+    assert_eq!((code, out), (0, format!("rule 1.1 is withdrawn: {}\n", rule["rule"].as_str().unwrap())), "{err}");
+    let who = fs::metadata(agent.dir.path().join("weir.sock")).unwrap().uid();
+    assert_eq!(agent.json(&["rules"])[0]["ruling"]["by_uid"], who);
+    assert_eq!(agent.json(&["rules"])[0]["standing"], "rejected");
+    let (_, out, _) = agent.text(&["incident", "1"]);
+    assert!(out.contains(&format!("rejected by uid {who}, 20")), "{out}");
+    let said = agent.json(&["explain", "192.0.2.80"]);
+    assert_eq!((&said["incidents"][0]["incident"], &said["incidents"][0]["attacked"]), (&1.into(), &true.into()));
+    let (_, out, _) = agent.text(&["explain", "192.0.2.80"]);
+    assert!(
+        out.contains("incident 1: SYN flood on shop, ")
+            && out.contains(": it is what is attacked\n  rule 1.1 (not in force): "),
+        "{out}"
+    );
+
+    let file = agent.dir.path().join("incident.pcapng");
+    let name = file.to_str().unwrap();
+    let (code, out, err) = agent.text(&["incident", "1", "--pcap", name]);
+    assert_eq!((code, out.as_str()), (0, ""), "{err}");
+    assert!(err.ends_with(&format!(" written to {name}\n")), "{err}");
+    // Where it stands may have changed meanwhile; the packets have not.
+    let frames = |bytes: Vec<u8>| {
+        let capture = Capture::new(std::io::Cursor::new(bytes), "incident").unwrap();
+        capture.map(|record| record.unwrap().data).collect::<Vec<_>>()
+    };
+    let to_stdout = agent.weir(&["incident", "1", "--pcap", "-"]).stdout;
+    assert_eq!(frames(to_stdout), frames(fs::read(&file).unwrap()));
+    let replayed = agent.json(&["replay", name]);
+    let packets = replayed["packets"].as_u64().unwrap();
+    assert!((100..=448).contains(&packets), "{packets}");
+    assert_eq!(replayed["verdicts"]["no_target"], packets);
+    let (code, _, err) = agent.text(&["incident", "7", "--pcap", name]);
+    assert_eq!((code, err.as_str()), (2, "weir: there is no incident 7: `weir incidents` lists those there are\n"));
+}
+
+/// A SYN without options to the shop.
+fn bare_syn(number: u32) -> Sample {
+    let mut bytes = [0; SAMPLE_BYTES];
+    bytes[12..14].copy_from_slice(&[0x08, 0x00]);
+    bytes[14..26].copy_from_slice(&[0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0]);
+    bytes[26..30].copy_from_slice(&number.wrapping_mul(2_654_435_761).to_be_bytes());
+    bytes[30..34].copy_from_slice(&[192, 0, 2, 80]);
+    bytes[34..38].copy_from_slice(&[(number >> 8) as u8, number as u8, 0x01, 0xbb]);
+    bytes[38..42].copy_from_slice(&number.wrapping_mul(40_503).to_be_bytes());
+    bytes[46..50].copy_from_slice(&[0x50, 0x02, 0x02, 0x00]);
+    Sample {
+        time_ns: 0,
+        length: 60,
+        target: 2,
+        reason: Reason::Clean as u8,
+        verdict: Verdict::Pass as u8,
+        rule: 0,
+        ifindex: 1,
+        weight: 1,
+        captured: 60,
+        pad: 0,
+        bytes,
+    }
 }
 
 #[test]

@@ -38,6 +38,8 @@ fn help() {
     check("help-run", &["run", "--help"]);
     check("help-block", &["block", "-h"]);
     check("help-replay", &["replay", "-h"]);
+    check("help-incident", &["incident", "-h"]);
+    check("help-approve", &["approve", "-h"]);
 }
 
 #[test]
@@ -62,6 +64,7 @@ fn usage_errors() {
     check("no-command", &["statsu"]);
     check("bad-cidr", &["block", "203.0.113.7/24"]);
     check("bad-duration", &["block", "203.0.113.7", "--for", "5"]);
+    check("bad-rule", &["reject", "7/3"]);
     check("bad-address", &["explain", "example.org"]);
     check("no-interface", &["run"]);
     check("no-agent", &["status", "--socket", "nowhere.sock"]);

@@ -12,6 +12,7 @@ use crate::baseline::WINDOWS_PER_SECOND;
 use crate::detector::handshake::Handshakes;
 use crate::detector::harm::{Service, Suffering};
 use crate::detector::strays::Strays;
+use crate::incident::{Life, State};
 use crate::reservoir::{MOST, Reservoir};
 use crate::signature::{self, Signature, Signed};
 use crate::vector::{Vector, Window};
@@ -437,14 +438,55 @@ impl Engine {
 
     /// The rules of incidents that are not over, by target, and whether each drops; one that does not counts.
     pub fn rules(&self) -> impl Iterator<Item = (u32, &Signed, bool)> {
+        self.rules_of_incidents().map(|(target, _, rule, drops)| (target, rule, drops))
+    }
+
+    /// The same with the number of the incident behind the target; several targets may share one.
+    pub fn rules_of_incidents(&self) -> impl Iterator<Item = (u32, u64, &Signed, bool)> {
         let own = self.targets.iter().flat_map(|(id, state)| {
-            let rules = state.watches.iter().flat_map(Watch::rules);
-            rules.map(|(rule, drops)| (*id, rule, drops))
+            let rules = state.watches.iter().flat_map(|watch| watch.rules().map(|rule| (watch.named(), rule)));
+            rules.map(|(incident, (rule, drops))| (*id, incident, rule, drops))
         });
         let shared = self.groups.values().flat_map(Group::scopes).flat_map(|(_, scope, watch)| {
-            watch.rules().flat_map(|(rule, drops)| scope.ruled().map(move |id| (id, rule, drops)))
+            let rules = watch.rules();
+            rules.flat_map(move |(rule, drops)| scope.ruled().map(move |id| (id, watch.named(), rule, drops)))
         });
         own.chain(shared)
+    }
+
+    /// The life of an incident that is not over; of several watches that have a part in it the one that lasts longest.
+    pub fn life(&self, incident: u64) -> Option<&Life> {
+        let mine = self.watches().filter(|watch| watch.named() == incident);
+        mine.filter_map(Watch::life).max_by_key(|life| (life.state != State::Watching, life.left()))
+    }
+
+    /// In how many windows the rules of an incident that is over, which wake when the attack returns, are forgotten.
+    pub fn sleeping(&self, incident: u64) -> Option<u64> {
+        let mine = self.watches().filter_map(Watch::sleeping).filter(|(id, _)| *id == incident);
+        mine.map(|(_, left)| left).max()
+    }
+
+    /// What an incident holds the strays of its targets to, packets per second.
+    pub fn holding(&self, incident: u64) -> impl Iterator<Item = (u32, u64)> {
+        self.least(incident, Watch::held)
+    }
+
+    /// What an incident holds all packets of its kind to whose sources do not come regularly, packets per second.
+    pub fn limiting(&self, incident: u64) -> impl Iterator<Item = (u32, u64)> {
+        self.least(incident, Watch::limited)
+    }
+
+    fn least(&self, incident: u64, what: fn(&Watch) -> Option<u64>) -> impl Iterator<Item = (u32, u64)> {
+        let of = move |state: &Target| {
+            let mine = state.watches.iter().filter(|watch| watch.named() == incident);
+            mine.filter_map(what).min()
+        };
+        self.targets.iter().filter_map(move |(id, state)| Some((*id, of(state)?)))
+    }
+
+    fn watches(&self) -> impl Iterator<Item = &Watch> {
+        let groups = self.groups.values().map(|group| &group.all);
+        self.targets.values().chain(groups).flat_map(|state| &state.watches)
     }
 
     /// What targets' strays are held to, packets per second.

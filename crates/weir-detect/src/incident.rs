@@ -166,13 +166,18 @@ impl Life {
     }
 
     /// Windows of quiet that end it.
-    fn end(&self) -> u64 {
+    pub fn end(&self) -> u64 {
         self.hold() + if self.acted { RELEASE } else { 0 }
     }
 
     /// Windows since its first.
     pub fn age(&self) -> u64 {
         self.windows
+    }
+
+    /// How many more windows of quiet end it.
+    pub fn left(&self) -> u64 {
+        self.end().saturating_sub(self.quiet)
     }
 
     /// How often it came back.

@@ -6,10 +6,19 @@ use std::collections::BTreeMap;
 use weir_abi::limit::TARGET_UNIT_SHIFT;
 use weir_policy::limits::{self, Cell, Rate, Unit};
 use weir_policy::overlay::{Asked, FIRST, TargetLimit, TargetRule, TargetStrays};
-use weir_policy::rules::Mode;
+use weir_policy::rules::{Match, Mode};
 
 use crate::engine::Engine;
 use crate::watch::limit::all_of;
+
+/// What a person said of an incident's rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// It is to drop, whatever else.
+    Approved,
+    /// It is not to be in force.
+    Rejected,
+}
 
 /// What incidents ask for, as it was laid last.
 #[derive(Clone, Debug, Default)]
@@ -21,7 +30,12 @@ pub struct Layer {
 impl Layer {
     /// What is to be in force now, with a kernel that counts so many ticks per second.
     pub fn lay(&mut self, engine: &Engine, tick_hz: u32) -> &Asked {
-        let rules = self.rules(engine);
+        self.ruled(engine, tick_hz, |_, _| None)
+    }
+
+    /// The same, with what people said of the rules of incidents, by the incident's number.
+    pub fn ruled(&mut self, engine: &Engine, tick_hz: u32, said: impl Fn(u64, &Match) -> Option<Word>) -> &Asked {
+        let rules = self.rules(engine, said);
         self.laid = Asked {
             rules,
             strays: strays(engine, tick_hz),
@@ -32,10 +46,14 @@ impl Layer {
     }
 
     /// Rules that may only limit count what they match; what limits is all packets of a kind.
-    fn rules(&mut self, engine: &Engine) -> Vec<TargetRule> {
+    fn rules(&mut self, engine: &Engine, said: impl Fn(u64, &Match) -> Option<Word>) -> Vec<TargetRule> {
         let mut wanted: Vec<TargetRule> = Vec::new();
-        for (target, signed, drops) in engine.rules() {
-            let mode = if drops { Mode::Enforce } else { Mode::Shadow };
+        for (target, incident, signed, drops) in engine.rules_of_incidents() {
+            let mode = match (said(incident, &signed.matches), drops) {
+                (Some(Word::Rejected), _) => continue,
+                (Some(Word::Approved), _) | (None, true) => Mode::Enforce,
+                (None, false) => Mode::Shadow,
+            };
             let same = |rule: &TargetRule| rule.mode == mode && rule.matches == signed.matches;
             if let Some(shared) = wanted.iter_mut().find(|rule| same(rule)) {
                 if !shared.targets.contains(&target) {

@@ -15,7 +15,7 @@ use crate::detector::{Family, Score, answers, hygiene};
 use crate::engine::Settings;
 use crate::even::Even;
 use crate::fusion::{Verdict, fuse, level};
-use crate::incident::{Entry, Release, State};
+use crate::incident::{Entry, Life, Release, State};
 use crate::reservoir::Reservoir;
 use crate::shape::Shape;
 use crate::signature::{Signature, Signed};
@@ -288,6 +288,16 @@ impl Watch {
     /// Its rules, and whether each drops; one that does not counts.
     pub fn rules(&self) -> impl Iterator<Item = (&Signed, bool)> {
         self.acting().into_iter().flat_map(Open::rules)
+    }
+
+    /// The life of the incident that is not over.
+    pub fn life(&self) -> Option<&Life> {
+        self.acting().map(|open| &open.life)
+    }
+
+    /// The incident whose rules wake when the attack returns, and in how many windows they are forgotten.
+    pub fn sleeping(&self) -> Option<(u64, u64)> {
+        self.dormant.as_ref().map(|dormant| (dormant.id, dormant.left()))
     }
 
     /// What the target's strays are held to, packets per second.

@@ -15,7 +15,7 @@ use weir_api::spec::BlockAction;
 
 use super::Api;
 use super::error::Refused;
-use crate::{decode, metrics, status};
+use crate::{decode, forensics, metrics, status};
 
 /// Routes for everybody on this host.
 pub(super) fn common() -> Router<Api> {
@@ -40,7 +40,7 @@ pub(super) fn common() -> Router<Api> {
 
 /// Routes that show packet contents.
 pub(super) fn private() -> Router<Api> {
-    Router::new().route("/api/v1/samples", get(samples))
+    Router::new().route("/api/v1/samples", get(samples)).route("/api/v1/incidents/{id}/pcap", get(pcap))
 }
 
 async fn readyz(State(api): State<Api>) -> (StatusCode, String) {
@@ -66,7 +66,7 @@ async fn targets(State(api): State<Api>) -> Json<Vec<TargetRow>> {
 }
 
 async fn rules(State(api): State<Api>) -> Json<Vec<RuleRow>> {
-    Json(status::rules(&api.view.policy(), &api.view.traffic()))
+    Json(api.view.rules().to_vec())
 }
 
 async fn incidents(State(api): State<Api>) -> Json<Vec<IncidentRow>> {
@@ -78,6 +78,12 @@ async fn incident(State(api): State<Api>, Path(id): Path<u64>) -> Result<Json<In
     let missing =
         || Refused(StatusCode::NOT_FOUND, format!("there is no incident {id}: `weir incidents` lists those there are"));
     found.map(Json).ok_or_else(missing)
+}
+
+async fn pcap(State(api): State<Api>, Path(id): Path<u64>) -> Result<impl IntoResponse, Refused> {
+    let evidence = api.engine.evidence(id).await?;
+    let bytes = forensics::pcapng(&evidence).map_err(|e| Refused(StatusCode::INTERNAL_SERVER_ERROR, e.to_string()))?;
+    Ok(([(header::CONTENT_TYPE, "application/x-pcapng")], bytes))
 }
 
 async fn policy(State(api): State<Api>) -> Json<PolicyStatus> {
@@ -105,5 +111,6 @@ struct Limit {
 async fn samples(State(api): State<Api>, Query(Limit { limit }): Query<Limit>) -> Json<Vec<SampleRow>> {
     let policy = api.view.policy();
     let recent: Vec<_> = api.view.recent().iter().take(limit.unwrap_or(100)).copied().collect();
-    Json(recent.iter().map(|(time, sample)| decode::row(*time, sample, &policy)).collect())
+    let names = api.view.rule_names();
+    Json(recent.iter().map(|(time, sample)| decode::row(*time, sample, &policy, &names)).collect())
 }

@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 
 use axum::Router;
 use axum::extract::Request;
+use axum::extract::connect_info::Connected;
 use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use axum::serve::IncomingStream;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
 use super::error::Refused;
@@ -42,6 +44,19 @@ pub enum ListenError {
         /// The system's word.
         source: io::Error,
     },
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Peer {
+    /// The user id of the process at the other end of the unix socket.
+    pub uid: Option<u32>,
+}
+
+impl Connected<IncomingStream<'_, UnixListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
+        Self { uid: stream.io().peer_cred().ok().map(|peer| peer.uid()) }
+    }
 }
 
 /// A place to listen on, taken before the packet path is touched.
@@ -104,7 +119,10 @@ impl Listener {
     /// Serves until `stop` comes.
     pub async fn serve(self, router: Router, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         match self {
-            Listener::Unix(listener, _file) => axum::serve(listener, router).with_graceful_shutdown(stop).await,
+            Listener::Unix(listener, _file) => {
+                let service = router.into_make_service_with_connect_info::<Peer>();
+                axum::serve(listener, service).with_graceful_shutdown(stop).await
+            }
             Listener::Tcp(listener) => axum::serve(listener, router).with_graceful_shutdown(stop).await,
         }
     }

@@ -4,10 +4,11 @@ use std::net::IpAddr;
 use std::sync::mpsc;
 
 use tokio::sync::oneshot;
-use weir_api::local::{Applied, Explanation, NewEntry};
+use weir_api::local::{Applied, Explanation, NewEntry, RuleRow, Ruling};
 use weir_api::problem::Problem;
 use weir_api::spec::{BlockAction, Cidr};
 
+use crate::forensics::Evidence;
 use crate::host::Host;
 use crate::policy::Loaded;
 
@@ -40,6 +41,10 @@ pub(crate) enum Command {
     Remove(BlockAction, Cidr, oneshot::Sender<Result<Applied, Refusal>>),
     /// What touches an address.
     Explain(IpAddr, oneshot::Sender<Result<Explanation, Refusal>>),
+    /// Approve or reject an incident's rule; who asks.
+    Rule(String, Ruling, Option<u32>, oneshot::Sender<Result<RuleRow, Refusal>>),
+    /// An incident's packets.
+    Evidence(u64, oneshot::Sender<Result<Evidence, Refusal>>),
     /// Remove everything and stop.
     Detach(oneshot::Sender<Result<Vec<String>, Refusal>>),
     /// Stop; the kernel goes on enforcing.
@@ -64,6 +69,16 @@ impl Handle {
     /// Everything that touches an address.
     pub async fn explain(&self, ip: IpAddr) -> Result<Explanation, Refusal> {
         self.ask(|reply| Command::Explain(ip, reply)).await
+    }
+
+    /// Approves or rejects an incident's rule; comes back when the kernel knows.
+    pub async fn rule(&self, id: String, ruling: Ruling, by: Option<u32>) -> Result<RuleRow, Refusal> {
+        self.ask(|reply| Command::Rule(id, ruling, by, reply)).await
+    }
+
+    /// An incident's packets.
+    pub async fn evidence(&self, incident: u64) -> Result<Evidence, Refusal> {
+        self.ask(|reply| Command::Evidence(incident, reply)).await
     }
 
     /// Detaches and removes everything; the agent stops.

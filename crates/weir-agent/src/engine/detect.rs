@@ -22,12 +22,14 @@ use weir_policy::image::TableImage;
 use weir_policy::networks::networks;
 use weir_policy::overlay;
 use weir_policy::prefix::ip_from;
-use weir_wire::Bytes;
+use weir_wire::{Bytes, Packet};
 
 use super::seconds::POLL;
-use super::{Engine, Now};
+use super::{Engine, Now, Refusal};
+use crate::cases::{BEFORE, CaseRule, Cases};
 use crate::datapath::DatapathError;
 use crate::decode;
+use crate::forensics::Evidence;
 
 /// How long a target is watched until its rates can be called unusual, unless said otherwise.
 const LEARN: Duration = Duration::from_secs(600);
@@ -36,24 +38,53 @@ const KEPT: usize = 1000;
 
 /// The engine and what is known of it.
 pub(super) struct Detection {
-    judge: Judge,
-    incidents: Incidents,
-    layer: Layer,
+    pub(super) judge: Judge,
+    pub(super) incidents: Incidents,
+    /// What the agent keeps of them.
+    pub(super) cases: Cases,
+    pub(super) layer: Layer,
     regulars: Regulars,
     /// The number of the last window.
     window: u64,
     start: Now,
     /// When the last window ended.
     last: Option<Instant>,
-    rows: Vec<Row>,
+    pub(super) rows: Vec<Row>,
+    /// The rows of the window before.
+    pub(super) rows_before: Vec<Row>,
     /// The network of each target.
     networks: Vec<Option<u64>>,
     /// The kernel refused the rules of the last window.
     behind: bool,
     /// What each rule's slots had counted before it was there.
-    matched_before: BTreeMap<u32, u64>,
+    pub(super) matched_before: BTreeMap<u32, u64>,
     /// When each incident was noticed, and when its rules were in the kernel.
     times: BTreeMap<u64, (SystemTime, Option<SystemTime>)>,
+}
+
+/// Relates the clock of samples to that of the wall.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SampleClock {
+    /// Now, for people.
+    pub wall: SystemTime,
+    /// Now, in samples.
+    pub ns: u64,
+}
+
+impl SampleClock {
+    /// When a sample was taken.
+    pub fn time(self, sample: &Sample) -> SystemTime {
+        self.wall.checked_sub(Duration::from_nanos(self.ns.saturating_sub(sample.time_ns))).unwrap_or(self.wall)
+    }
+}
+
+/// A sample's frame, its headers and its kind, if they can be read.
+fn of_kind(sample: &Sample) -> Option<(Bytes<'_>, Packet, Vector)> {
+    let packet = decode::packet(sample)?;
+    let captured = usize::from(sample.captured).min(sample.bytes.len());
+    let frame = Bytes::snapped(sample.bytes.get(..captured)?, sample.length as usize);
+    let kind = Vector::of_slot(features::slot(&frame, &packet, sample.length));
+    Some((frame, packet, kind))
 }
 
 impl Detection {
@@ -62,12 +93,14 @@ impl Detection {
         Self {
             judge: Judge::new(Settings { warm_up, ..Settings::default() }),
             incidents: Incidents::default(),
+            cases: Cases::default(),
             layer: Layer::default(),
             regulars: Regulars::default(),
             window: 0,
             start: now,
             last: None,
             rows: Vec::new(),
+            rows_before: Vec::new(),
             networks: Vec::new(),
             behind: false,
             matched_before: BTreeMap::new(),
@@ -76,14 +109,11 @@ impl Detection {
     }
 
     /// Takes what the kernel sampled.
-    pub fn samples(&mut self, samples: &[Sample]) {
+    pub fn samples(&mut self, samples: &[Sample], clock: SampleClock) {
         for sample in samples.iter().filter(|sample| u32::from(sample.target) != NODE) {
-            let Some(packet) = decode::packet(sample) else { continue };
-            let captured = usize::from(sample.captured).min(sample.bytes.len());
-            let Some(bytes) = sample.bytes.get(..captured) else { continue };
-            let frame = Bytes::snapped(bytes, sample.length as usize);
-            let kind = Vector::of_slot(features::slot(&frame, &packet, sample.length));
+            let Some((frame, packet, kind)) = of_kind(sample) else { continue };
             let target = u32::from(sample.target);
+            self.cases.sampled(target, kind, (clock.time(sample), *sample));
             self.regulars.see(self.window, target, kind, decode::source(&packet));
             self.judge.sample(target, kind, || Sampled {
                 packet: vector(&frame, &packet),
@@ -102,10 +132,12 @@ impl Detection {
                 self.judge.forget(id);
                 self.regulars.forget(id);
                 self.incidents.gone(id, window);
+                self.cases.gone(id, now.wall);
             }
         }
         self.networks = networks(image);
-        let asked = self.layer.lay(&self.judge, tick_hz);
+        let Self { judge, layer, cases, .. } = self;
+        let asked = layer.ruled(judge, tick_hz, |incident, matches| cases.said(incident, matches));
         if !asked.is_empty() {
             overlay::overlay(image, asked).diff.apply(image);
         }
@@ -113,6 +145,12 @@ impl Detection {
 
     fn number(&self, now: Now) -> u64 {
         (now.steady.saturating_duration_since(self.start.steady).as_millis() / POLL.as_millis()) as u64
+    }
+
+    /// When the last window ended.
+    pub(super) fn last(&self) -> SystemTime {
+        let since = self.last.map_or(Duration::ZERO, |last| last.saturating_duration_since(self.start.steady));
+        self.start.wall + since
     }
 
     fn time(&self, window: u64) -> SystemTime {
@@ -136,6 +174,7 @@ impl Engine {
         let (number, began) = (detection.number(now), Instant::now());
         let events = detection.judge.windows(number, lasted, &detection.rows);
         let changed = detection.judge.changed();
+        detection.peaks(lasted);
         detection.window = number;
         let judge = &detection.judge;
         let regulars = detection.regulars.window(number, |target| judge.is_calm(target));
@@ -145,27 +184,89 @@ impl Engine {
         if events.is_empty() && !changed && !detection.behind {
             return Ok(());
         }
+        let mut read = Ok(());
+        if events.iter().any(|event| event.step == Step::Now(State::Ended)) {
+            // What its rules matched is read for the last time before they are withdrawn.
+            let counts = self.datapath.counters().unwrap_or_default();
+            read = self.tally(&counts);
+        } else if changed {
+            read = self.count_rules();
+        }
         let laid = if changed || self.detection.behind { self.lay() } else { Ok(()) };
         self.detection.behind = laid.is_err();
         let wall = now.wall + began.elapsed();
+        let counts = self.datapath.counters().unwrap_or_default();
+        let mut began_now = Vec::new();
         for event in events {
             tell(&event, self.datapath.image());
             if !matches!(event.step, Step::Joined { .. }) {
                 self.detection.times.entry(event.incident).or_insert((wall, None));
             }
+            self.detection.enter(&event, wall, &counts);
+            began_now.extend(matches!(event.step, Step::Began { .. }).then_some(event.incident));
             self.detection.incidents.take(event);
         }
+        // Its targets are told after it is.
+        began_now.into_iter().for_each(|incident| self.gather(incident, now));
+        read = read.and(self.tally(&counts));
         self.detection.incidents.keep(KEPT);
-        let known = &self.detection.incidents;
-        self.detection.times.retain(|id, times| {
+        let Detection { incidents: known, cases, times, .. } = &mut self.detection;
+        times.retain(|id, times| {
             // An answer counts from when it is in the kernel, which may be later than it was written.
             if laid.is_ok() && known.get(*id).is_some_and(|incident| incident.mitigated.is_some()) {
                 times.1.get_or_insert(wall);
+                cases.answered(*id, wall);
             }
             known.get(*id).is_some()
         });
-        self.show_incidents()?;
-        laid
+        cases.keep(|id| known.get(id).is_some());
+        read.and(self.show_incidents()).and(laid)
+    }
+
+    /// Gives an incident the packets that came before it was noticed, as far as the last samples go back.
+    fn gather(&mut self, id: u64, now: Now) {
+        let Some(started) = self.detection.incidents.get(id).map(|incident| incident.started) else { return };
+        let Some(case) = self.detection.cases.get(id) else { return };
+        let began = self.detection.time(started.saturating_sub(1));
+        let clock = SampleClock { wall: now.wall, ns: self.datapath.now_ns() };
+        let (mut before, mut own) = (Vec::new(), Vec::new());
+        for (_, sample) in self.view.recent().iter().filter(|(_, sample)| case.tolls.has(u32::from(sample.target))) {
+            let at = clock.time(sample);
+            let part = if at < began { &mut before } else { &mut own };
+            if (at >= began || part.len() < BEFORE) && of_kind(sample).is_some_and(|(_, _, kind)| kind == case.vector) {
+                part.push((at, *sample));
+            }
+        }
+        before.reverse();
+        own.reverse();
+        self.detection.cases.gathered(id, before, own);
+    }
+
+    /// An incident's packets and what is needed to tell of them.
+    pub fn evidence(&self, id: u64) -> Result<Evidence, Refusal> {
+        let incident = self.view.incidents().iter().find(|row| row.id == id).cloned();
+        let unknown = || Refusal::Unknown(format!("there is no incident {id}: `weir incidents` lists those there are"));
+        let incident = incident.ok_or_else(unknown)?;
+        let case = self.detection.cases.get(id);
+        let packets = case.map(|case| case.packets.all()).unwrap_or_default();
+        if packets.is_empty() {
+            let why = match case {
+                Some(case) if case.packets.given_up => "they had to make room for those of later incidents",
+                Some(_) => "none was sampled",
+                None => "they are kept in the agent's memory, and it was started anew since",
+            };
+            return Err(Refusal::Unknown(format!("there are no packets of incident {id}: {why}")));
+        }
+        let policy = self.view.policy();
+        let named = |(_, sample): &(SystemTime, Sample)| Some((sample.rule, policy.rule_name(sample.rule)?));
+        let mut rules: BTreeMap<u32, String> = packets.iter().filter(|(_, s)| s.rule != 0).filter_map(named).collect();
+        for (owner, name) in self.detection.cases.names() {
+            let number = name.id.rsplit_once('.').map_or("", |(_, number)| number);
+            rules.insert(owner, format!("rule {number} of incident {}: {}", name.incident, name.text));
+        }
+        let interfaces = packets.iter().map(|(_, sample)| (sample.ifindex, self.datapath.interface(sample.ifindex)));
+        let interfaces = interfaces.collect();
+        Ok(Evidence { incident, packets, rules, interfaces })
     }
 
     fn read_rows(&mut self) {
@@ -176,7 +277,9 @@ impl Engine {
         }
         // A SYN that is challenged and not answered is a customer lost.
         let answers = self.datapath.attachments().iter().all(|attachment| attachment.mute.is_none());
-        self.detection.rows.clear();
+        let detection = &mut self.detection;
+        std::mem::swap(&mut detection.rows, &mut detection.rows_before);
+        detection.rows.clear();
         for target in 1..targets {
             let slots = self.datapath.feature_slots(target);
             let network = self.detection.networks.get(target as usize).copied().flatten();
@@ -187,8 +290,9 @@ impl Engine {
     }
 
     /// Puts the open incidents' rules in force, and takes out those of incidents that are over.
-    fn lay(&mut self) -> Result<(), DatapathError> {
-        let asked = self.detection.layer.lay(&self.detection.judge, self.datapath.tick_hz());
+    pub(super) fn lay(&mut self) -> Result<(), DatapathError> {
+        let Detection { judge, layer, cases, matched_before: before, .. } = &mut self.detection;
+        let asked = layer.ruled(judge, self.datapath.tick_hz(), |incident, matches| cases.said(incident, matches));
         let over = overlay::overlay(self.datapath.image(), asked);
         let rules = &asked.rules;
         for (at, error) in &over.errors {
@@ -196,7 +300,6 @@ impl Engine {
             tracing::warn!(%error, rule, "a rule of an incident is not in force");
         }
         let counters = self.datapath.rule_counters()?;
-        let before = &mut self.detection.matched_before;
         before.retain(|id, _| rules.iter().any(|rule| rule.id == *id));
         for (rule, slots) in rules.iter().zip(&over.slots) {
             before.entry(rule.id).or_insert_with(|| matched(&counters, *slots));
@@ -209,44 +312,39 @@ impl Engine {
 
     /// What readers see of the incidents.
     pub(super) fn show_incidents(&mut self) -> Result<(), DatapathError> {
+        let rules = self.rule_rows()?;
+        self.view.set_rules(rules);
         if self.detection.incidents.is_empty() {
             return Ok(());
         }
-        let counters = self.datapath.rule_counters()?;
         let image = self.datapath.image();
-        let row = |incident: &Incident| self.detection.row(incident, image, &counters);
+        let row = |incident: &Incident| self.detection.row(incident, image);
         let mut rows = self.detection.incidents.iter().map(row).collect::<Vec<_>>();
         rows.reverse();
         self.view.set_incidents(rows);
+        self.view.set_packet_bytes(self.detection.cases.packet_bytes());
+        self.view.set_rule_names(self.detection.cases.names());
         Ok(())
     }
 }
 
 impl Detection {
-    fn row(&self, incident: &Incident, image: &TableImage, counters: &[(u32, Counter)]) -> IncidentRow {
+    fn row(&self, incident: &Incident, image: &TableImage) -> IncidentRow {
         let end_of = |window: u64| Moment::from_system(self.time(window));
         let (detected, mitigated) =
             self.times.get(&incident.id).copied().unwrap_or((self.time(incident.detected), None));
-        let signatures = incident.signature.rules.iter().map(|signed| {
-            let is =
-                |rule: &&overlay::TargetRule| rule.matches == signed.matches && rule.targets.contains(&incident.target);
-            let open = incident.state != State::Ended;
-            let id = self.layer.laid().rules.iter().find(is).map(|rule| rule.id).filter(|_| open);
-            let slots = image.rules.owner.iter().enumerate().filter(|(_, owner)| Some(**owner) == id);
-            let slots = slots.fold(0, |bits, (slot, _)| bits | 1u64 << slot);
-            let packets = |id| {
-                let before = self.matched_before.get(&id).copied().unwrap_or(0);
-                matched(counters, slots).saturating_sub(before)
-            };
-            SignatureRow {
-                rule: signed.matches.to_string(),
-                coverage: signed.coverage,
-                collateral: signed.collateral,
-                action: if signed.may == Use::Drop { "drop".to_owned() } else { "count".to_owned() },
-                matched_packets: id.map(packets),
-            }
-        });
         let name = |target: &u32| image.names.target(*target).map_or_else(|| format!("#{target}"), str::to_owned);
+        let case = self.cases.get(incident.id);
+        let signature = |rule: &CaseRule| SignatureRow {
+            id: rule.name(incident.id),
+            rule: rule.text.clone(),
+            coverage: rule.signed.coverage,
+            collateral: rule.signed.collateral,
+            action: if rule.signed.may == Use::Drop { "drop".to_owned() } else { "count".to_owned() },
+            matched_packets: rule.matched(),
+            in_force: rule.in_force,
+            ruling: rule.ruling,
+        };
         let share = |(source, share): &(Addr, f64)| SourceShare { source: ip_from(*source).to_string(), share: *share };
         IncidentRow {
             id: incident.id,
@@ -262,22 +360,26 @@ impl Detection {
             confidence: incident.confidence,
             packets_per_s: incident.rate,
             usual_packets_per_s: incident.usual,
+            peak_packets_per_s: case.map_or(0.0, |case| case.peak).max(incident.rate),
             relapses: incident.relapses,
             evidence: incident.evidence.clone(),
             strays_packets_per_s: incident.strays,
             challenged: incident.challenged.map(|(from, until)| Span { from: end_of(from), until: until.map(end_of) }),
-            signatures: signatures.collect(),
+            signatures: case.map(|case| case.rules.iter().map(signature).collect()).unwrap_or_default(),
             sources: SourcesRow {
                 estimate: incident.sources.estimate,
                 spoofed: incident.sources.scattered,
                 top: incident.sources.top.iter().map(share).collect(),
             },
+            dropped: case.map(|case| case.tolls.rows()).unwrap_or_default(),
+            known_flows: case.and_then(|case| case.tolls.known()),
+            steps: case.map(|case| case.steps.rows()).unwrap_or_default(),
         }
     }
 }
 
 /// Packets that slots matched, ever.
-fn matched(counters: &[(u32, Counter)], slots: u64) -> u64 {
+pub(super) fn matched(counters: &[(u32, Counter)], slots: u64) -> u64 {
     let of = counters.iter().filter(|(slot, _)| slots.checked_shr(*slot).unwrap_or(0) & 1 != 0);
     of.map(|(_, counter)| counter.packets).sum()
 }

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use weir_api::local::Totals;
+use weir_api::local::{Totals, Verdict};
 
+use super::detect::SampleClock;
 use super::{ApplyError, Engine, Now};
 use crate::sampling::Rates;
 use crate::traffic::Traffic;
@@ -59,7 +60,8 @@ impl Engine {
     fn fetch_samples(&mut self, now: Now) -> Result<(), crate::datapath::DatapathError> {
         self.datapath.poll_samples(&mut self.samples)?;
         self.view.recent().extend(now.wall, &self.samples);
-        self.detection.samples(&self.samples);
+        let clock = SampleClock { wall: now.wall, ns: self.datapath.now_ns() };
+        self.detection.samples(&self.samples, clock);
         self.samples.clear();
         Ok(())
     }
@@ -74,7 +76,10 @@ impl Engine {
             self.seconds.rates = rates;
         }
         traffic.sampling = rates;
+        let counts: Vec<_> =
+            traffic.rows.iter().map(|r| (r.target, r.verdict == Verdict::WouldDrop, r.reason, r.total)).collect();
         self.view.set_traffic(traffic);
+        self.tally(&counts)?;
         self.show_incidents()
     }
 

@@ -1,4 +1,4 @@
-//! Counters by target and reason, targets, match rules.
+//! Counters by target and reason, targets.
 
 use serde::{Deserialize, Serialize};
 
@@ -74,17 +74,4 @@ pub struct FeatureRow {
     pub feature: String,
     /// Packets.
     pub packets: u64,
-}
-
-/// One line of `GET /api/v1/rules`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RuleRow {
-    /// The conjunction's slot.
-    pub slot: u32,
-    /// The rule's name.
-    pub name: String,
-    /// Packets it fitted.
-    pub packets: u64,
-    /// Their bytes.
-    pub bytes: u64,
 }

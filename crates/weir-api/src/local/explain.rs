@@ -18,8 +18,44 @@ pub struct Explanation {
     pub lists: Vec<ListHit>,
     /// The limits its packets fall under, per target.
     pub limits: Vec<LimitRow>,
+    /// Incidents that concern it, the newest first.
+    #[serde(default)]
+    pub incidents: Vec<IncidentHit>,
     /// What the recent samples say of it. Counts are estimates from sampled packets.
     pub seen: Vec<SeenRow>,
+}
+
+/// An incident that concerns the address.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IncidentHit {
+    /// Its number.
+    pub incident: u64,
+    /// The target.
+    pub target: String,
+    /// What operators call it.
+    pub vector: String,
+    /// Where it stands.
+    pub state: String,
+    /// The address is one of the target's: it is what is attacked.
+    pub attacked: bool,
+    /// Its share of the attack, where it is among those that send most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<f64>,
+    /// The incident's rules that concern it: those that recent samples from it met, or, where it is attacked, all that there are.
+    pub rules: Vec<RuleHit>,
+}
+
+/// A rule of an incident that concerns the address.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RuleHit {
+    /// What it is called, such as `7.3`.
+    pub id: String,
+    /// Its text.
+    pub rule: String,
+    /// Whether it is in the kernel's tables.
+    pub in_force: bool,
+    /// Recent samples from the address that were dropped by it, or would have been.
+    pub samples: u64,
 }
 
 /// What lists make of a source.
@@ -109,6 +145,9 @@ pub struct SeenRow {
     pub text: String,
     /// What was done.
     pub verdict: Verdict,
+    /// The incident's rule that decided, such as `7.3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
     /// How many packets the samples stand for.
     pub packets_estimate: u64,
     /// How many samples there are.

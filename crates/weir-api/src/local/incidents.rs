@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{RulingRow, Verdict};
 use crate::spec::Moment;
 
 /// One incident.
@@ -34,6 +35,9 @@ pub struct IncidentRow {
     pub packets_per_s: f64,
     /// Packets per second that were usual.
     pub usual_packets_per_s: f64,
+    /// The most packets of its kind that came within a window of 100 ms, per second.
+    #[serde(default)]
+    pub peak_packets_per_s: f64,
     /// How often it came back.
     pub relapses: u32,
     /// What each detector saw, in words.
@@ -48,6 +52,51 @@ pub struct IncidentRow {
     pub signatures: Vec<SignatureRow>,
     /// Who sends.
     pub sources: SourcesRow,
+    /// What the target's packets met meanwhile, those of other incidents and of customers included.
+    #[serde(default)]
+    pub dropped: Vec<DroppedRow>,
+    /// Packets of known connections meanwhile; absent where what the host sends is not seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_flows: Option<KnownFlowsRow>,
+    /// What happened and what was done, the oldest first.
+    #[serde(default)]
+    pub steps: Vec<StepRow>,
+}
+
+/// Packets that a target did not get, or would not have got, while an incident lasted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DroppedRow {
+    /// The reason's word.
+    pub reason: String,
+    /// `drop` or `would_drop`.
+    pub verdict: Verdict,
+    /// Packets.
+    pub packets: u64,
+    /// Bytes of whole frames.
+    pub bytes: u64,
+    /// The reason in a sentence.
+    pub text: String,
+}
+
+/// What became of customers' connections while an incident lasted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownFlowsRow {
+    /// Packets that came in connections that the host takes part in.
+    pub packets: u64,
+    /// So many of them were dropped at most. Rules of incidents and limits for strangers touch none of them.
+    pub dropped_at_most: u64,
+}
+
+/// One step of an incident.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepRow {
+    /// When.
+    pub time: Moment,
+    /// `detecting`, `corroborated`, `rules`, `withdrawn`, `limit`, `challenge`, `no_rule`, `spread`, `release`, `mitigating`, `watching`,
+    /// `ended`, `approved`, `rejected`; `left_out` stands for the middle of a long story.
+    pub step: String,
+    /// In words.
+    pub text: String,
 }
 
 /// From when, and until when something was done; without an end it goes on.
@@ -62,6 +111,9 @@ pub struct Span {
 /// A rule of an incident.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SignatureRow {
+    /// Its name, `7.3` for the third rule of incident 7; it keeps it as long as the incident is remembered.
+    #[serde(default)]
+    pub id: String,
     /// Its text, close to pcap-filter.
     pub rule: String,
     /// Share of the attack's samples that it matches.
@@ -70,8 +122,14 @@ pub struct SignatureRow {
     pub collateral: f64,
     /// `drop`, where the target enforces; `count`: too little is known to drop by it.
     pub action: String,
-    /// Packets that it matched, while it is in force.
+    /// Packets that it matched; absent: it never was in the tables.
     pub matched_packets: Option<u64>,
+    /// Whether it is in the kernel's tables.
+    #[serde(default)]
+    pub in_force: bool,
+    /// What a person said of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ruling: Option<RulingRow>,
 }
 
 /// Who sends.

@@ -52,16 +52,20 @@ fn table(w: &mut impl Write, out: Out, said: &Explanation) -> io::Result<()> {
         writeln!(w)?;
         table.write(w)?;
     }
+    incidents(w, said)?;
     if said.seen.is_empty() {
         return writeln!(w, "\nno recent packet sample is from {}", said.address);
     }
-    let mut table =
-        Table::new(["TARGET", "VERDICT", "REASON", "PACKETS (ABOUT)>", "SAMPLES>", "LAST", "MEANING"], out.colour);
+    let mut table = Table::new(
+        ["TARGET", "VERDICT", "REASON", "RULE", "PACKETS (ABOUT)>", "SAMPLES>", "LAST", "MEANING"],
+        out.colour,
+    );
     for row in &said.seen {
         table.row([
             row.target.as_str().into(),
             verdict(row.verdict),
             row.reason.as_str().into(),
+            row.rule.as_deref().unwrap_or("-").into(),
             units::count(row.packets_estimate).into(),
             units::count(row.samples).into(),
             row.last.to_string().into(),
@@ -70,4 +74,29 @@ fn table(w: &mut impl Write, out: Out, said: &Explanation) -> io::Result<()> {
     }
     writeln!(w)?;
     table.write(w)
+}
+
+/// Incidents that concern it, and their rules.
+fn incidents(w: &mut impl Write, said: &Explanation) -> io::Result<()> {
+    for (n, hit) in said.incidents.iter().enumerate() {
+        if n == 0 {
+            writeln!(w)?;
+        }
+        let share = hit.share.map(|share| format!("it sends {:.1} % of it", 100.0 * share));
+        let attacked = hit.attacked.then(|| "it is what is attacked".to_owned());
+        let met = || "its packets met rules of it".to_owned();
+        let how: Vec<String> = attacked.into_iter().chain(share).collect();
+        let how = if how.is_empty() { met() } else { how.join(", ") };
+        writeln!(w, "incident {}: {} on {}, {}: {how}", hit.incident, hit.vector, hit.target, hit.state)?;
+        for rule in &hit.rules {
+            let force = if rule.in_force { "" } else { " (not in force)" };
+            let met = if rule.samples > 0 {
+                format!(", met by {}", units::of(rule.samples, "recent sample"))
+            } else {
+                String::new()
+            };
+            writeln!(w, "  rule {}{force}{met}: {}", rule.id, rule.rule)?;
+        }
+    }
+    Ok(())
 }

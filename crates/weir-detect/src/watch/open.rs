@@ -299,7 +299,7 @@ impl Open {
 
     /// What is left of it for the next time.
     pub fn sleep(self) -> Option<Dormant> {
-        Some(Dormant { signature: self.signature?, life: self.life, age: 0 })
+        Some(Dormant { id: self.id, signature: self.signature?, life: self.life, age: 0 })
     }
 
     /// Writes rules when it is time.
@@ -410,12 +410,19 @@ impl Open {
 /// Rules that sleep.
 #[derive(Clone, Debug)]
 pub struct Dormant {
+    /// The incident that they are of.
+    pub id: u64,
     signature: Signature,
     life: Life,
     age: u64,
 }
 
 impl Dormant {
+    /// The windows after which they are forgotten.
+    pub fn left(&self) -> u64 {
+        SLEEP.saturating_sub(self.age)
+    }
+
     /// A window more; whether they are forgotten.
     pub fn ages(&mut self) -> bool {
         self.age += 1;

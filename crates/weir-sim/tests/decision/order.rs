@@ -3,11 +3,12 @@
 use weir_abi::Reason;
 use weir_policy::limits::Rate;
 use weir_policy::model::{Proto, RateLimits, Verdict};
+use weir_policy::overlay::{Asked, FIRST, TargetRule, overlay};
 use weir_policy::rules::Mode;
 
 use crate::packet::{flag, from};
 use crate::story::{NODE, Story};
-use crate::world::{ANN, SHOP, entry, policy, rule, shop};
+use crate::world::{ANN, BEN, CAT, SHOP, entry, policy, rule, shop};
 
 /// Everything that could be said against Ann is said at once; then step by step it is taken back.
 #[test]
@@ -65,6 +66,31 @@ fn the_first_step_that_has_an_answer_ends_the_decision() {
     p.targets.clear();
     story.change(&p);
     story.passes(&good, NODE, Reason::NoTarget);
+}
+
+/// What people say of a source comes before what an incident says of its packets, on either side, on the node's and the target's lists.
+#[test]
+fn peoples_lists_come_before_rules_of_incidents() {
+    let mut p = policy([shop()]);
+    let set = p.sets.intern("partners");
+    p.targets[0].lists = vec![set];
+    p.lists = vec![
+        entry("10.1.1.7/32", Verdict::Allow),
+        entry("10.1.1.8/32", Verdict::Deny),
+        entry("10.2.2.2/32", Verdict::Allow).in_set(set),
+    ];
+    let mut story = Story::of(&p);
+    let id = FIRST | 1;
+    let matches = "tcp and dport 443".parse().unwrap();
+    let rule = TargetRule { id, matches, mode: Mode::Enforce, targets: vec![1] };
+    let over = overlay(story.env.image(), &Asked { rules: vec![rule], ..Asked::default() });
+    assert!(over.errors.is_empty());
+    story.lay(over.diff);
+    story.passes(&from(ANN, SHOP).syn(1, 443), NODE, Reason::AllowListed);
+    story.drops(&from(BEN, SHOP).syn(1, 443), NODE, Reason::DenyListed);
+    story.passes(&from(CAT, SHOP).syn(1, 443), "shop", Reason::AllowScoped);
+    story.matching(Some(id));
+    story.drops(&from("10.3.3.3", SHOP).syn(1, 443), "shop", Reason::Rule);
 }
 
 #[test]
