@@ -222,7 +222,7 @@ fn an_attack_on_several_targets_is_one_story() {
                 row[usize::from(syn_slot(syn_fact::NO_OPTIONS))] += syns;
                 for _ in 0..syns.min(100) {
                     world.sent += 1;
-                    let mut sample = Sample { target: target.into(), ..bare_syn(world.sent) };
+                    let mut sample = Sample { target, ..bare_syn(world.sent) };
                     sample.bytes[33] = target as u8;
                     state.samples.push(sample);
                 }
