@@ -22,7 +22,7 @@ pub struct Counter {
 const _: () = assert!(size_of::<Counter>() == 16);
 
 /// Facts that are counted and never judged here: the detectors' raw material. Each packet raises exactly one slot below [`FACTS`]
-/// ([`feature_slot`]); a feature is a sum of slots, so that counting costs one increment whatever the number of facts.
+/// ([`feature_slot`]) of its target, or of the node (target 0) where the target's list denies its source; a feature is a sum of slots, so that counting costs one increment whatever the number of facts.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Feature {

@@ -144,10 +144,19 @@ fn of_address<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, src: Addr, dst: 
         }
         return d;
     }
+    let (mut listed, mut entry) = (GO_ON, 0);
+    if policy.list != 0 {
+        let found = lists::scoped(frame, env, policy.list, blurred(frame, src));
+        entry = found.rule;
+        listed = frame.blur(answer(found.reason));
+    }
+    let (listed, entry) = (frame.blur(listed), frame.blur64(entry as u64) as u32);
     let slot = features::slot(frame, &p.blurred(frame), bytes);
-    env.feature(target, frame.blur(slot) & 63);
+    // What its list denies is no attack to be answered: it counts for nobody. Without a branch, as below.
+    let counts = frame.blur((listed != Reason::DenyScoped as u8) as u8) as u32 & 1;
+    env.feature(target & 0u32.wrapping_sub(counts), frame.blur(slot) & 63);
     let flow = connections::received(frame, env, &p.blurred(frame), target);
-    let seen = Seen { known, flow: frame.blur(flow) };
+    let seen = Seen { known, flow: frame.blur(flow), listed, entry };
     d.target = target;
     d.enforce = policy.has(flag::ENFORCE);
     let limited;
@@ -172,6 +181,9 @@ struct Seen {
     known: u8,
     /// Number of a [`Flow`].
     flow: u8,
+    /// What the target's list says of the source, and which entry of it.
+    listed: u8,
+    entry: u32,
 }
 
 /// Steps 4 to 8 under a target's policy: the reason's number, the rule, and whether that one limits, which [`crate::settle`] sees to.
@@ -188,17 +200,12 @@ fn of_target<F: Frame, E: Env>(
     seen: Seen,
     bytes: u32,
 ) -> (u8, u32, u8) {
-    let mut number = GO_ON;
-    let mut rule = 0;
+    let mut number = seen.listed;
+    let mut rule = seen.entry;
     let mut limited = frame.blur(0) & 1;
     // Without a branch, here and in `of_rules`: each would double what the verifier has to walk from here on.
     let is_known = seen.flow & Flow::Known as u8;
     let mut pass = Reason::Clean as u8 + is_known * (Reason::KnownFlow as u8 - Reason::Clean as u8);
-    if policy.list != 0 {
-        let listed = lists::scoped(frame, env, policy.list, blurred(frame, src));
-        rule = listed.rule;
-        number = frame.blur(answer(listed.reason));
-    }
     if number == GO_ON {
         number = frame.blur(if hygiene::serves(policy, frame.blur(p.ip.proto)) {
             GO_ON

@@ -110,7 +110,9 @@ impl Detection {
 
     /// Takes what the kernel sampled.
     pub fn samples(&mut self, samples: &[Sample], clock: SampleClock) {
-        for sample in samples.iter().filter(|sample| u32::from(sample.target) != NODE) {
+        // What a target's list denies is no part of what is to be judged.
+        let judged = |sample: &&Sample| sample.reason != Reason::DenyScoped as u8 && u32::from(sample.target) != NODE;
+        for sample in samples.iter().filter(judged) {
             let Some((frame, packet, kind)) = of_kind(sample) else { continue };
             let target = u32::from(sample.target);
             self.cases.sampled(target, kind, (clock.time(sample), *sample));

@@ -153,7 +153,7 @@ impl Env for Cpu<'_> {
     }
 
     fn feature(&self, target: u32, slot: u8) {
-        if slot < FACTS {
+        if slot < FACTS && target != NODE {
             self.slot.set(Some(slot));
         }
         self.env.counts.feature(self.number, target, slot);

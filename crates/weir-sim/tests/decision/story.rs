@@ -125,6 +125,8 @@ impl Story {
         assert_eq!(said, (reason, verdict, owner.to_owned()));
         add(self.counters.entry((target, verdict == Verdict::WouldDrop, reason)).or_default(), frame);
         if target != 0 {
+            // What its list denies counts for nobody.
+            let target = if reason == Reason::DenyScoped { 0 } else { target };
             *self.features.entry(target).or_default() += 1;
         }
         if let Some(rule) = self.matching {
