@@ -162,9 +162,12 @@ pub fn received<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, target: u32) -
     let h = frame.blur64(hash(env, remote, local, (p.source_port, p.destination_port), p.ip.proto));
     let mut known = frame.blur(is_known(env, h) as u8) & 1;
     let flags = p.tcp_flags & (tcp::SYN | tcp::ACK | tcp::RST | tcp::FIN);
-    if known == 0 && !udp && flags == tcp::ACK && completes(env, h, p.ack) {
-        env.feature(target, fact::COMPLETED);
-        note(frame, env, h, true);
+    let gives_up = frame.blur((flags == tcp::RST) as u8) & 1;
+    let ends = frame.blur((flags == tcp::ACK) as u8) & 1 | gives_up;
+    if known == 0 && !udp && ends != 0 && ends_handshake(env, h, p.ack, gives_up) {
+        // Who gave up has proven nothing. Without a branch.
+        env.feature(target & (gives_up as u32).wrapping_sub(1), fact::COMPLETED);
+        note(frame, env, h, gives_up == 0);
         known = 1;
     }
     let known = frame.blur(known) & 1;
@@ -178,15 +181,17 @@ pub fn received<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, target: u32) -
 
 const _: () = assert!(fact::UNKNOWN == fact::KNOWN + 1);
 
-/// Whether the acknowledgement is the one that a handshake waits for. It does so once.
+/// Whether a handshake waits in the flow for this acknowledgement; or, where its client gave up, at all: it answers a late SYN-ACK with a reset
+/// (RFC 9293, 3.10.7.1). It waits once.
 #[inline(always)]
-fn completes<E: Env>(env: &E, h: u64, ack: u32) -> bool {
+fn ends_handshake<E: Env>(env: &E, h: u64, ack: u32, gives_up: u8) -> bool {
     let Some(waiting) = pending(env, h) else { return false };
-    let completes = waiting.load() == h >> 32 << 32 | ack as u64;
-    if completes {
+    let differs = waiting.load() ^ (h >> 32 << 32 | ack as u64);
+    let ends = differs >> (gives_up as u32 * 32) == 0;
+    if ends {
         waiting.store(0);
     }
-    completes
+    ends
 }
 
 /// Whether a packet of no known flow is over what the target takes of them.

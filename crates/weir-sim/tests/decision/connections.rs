@@ -79,6 +79,25 @@ fn a_guessed_acknowledgement_proves_nothing() {
 }
 
 /// What a host answers to anyone teaches nothing: SYN-ACKs, RSTs, bare ACKs. What it says only in a connection does.
+/// A client that does not wait any more resets a late SYN-ACK. That is no stranger's packet; it proves nothing either.
+#[test]
+fn who_gives_a_handshake_up_is_no_stranger() {
+    let mut story = Story::of(&policy([shop()]));
+    let ann = from(ANN, SHOP);
+    story.passes(&ann.syn(4000, 443), "shop", Reason::Clean);
+    story.sends(&syn_ack(ann, 4000), "shop");
+    let reset = ann.segment((4000, 443), flag::RST, (1, 0), b"");
+    story.passes(&reset, "shop", Reason::KnownFlow);
+    story.passes(&reset, "shop", Reason::Clean);
+    story.passes(&ack(ann, 4000, ISN + 1), "shop", Reason::Clean);
+    let facts = [Feature::Completed, Feature::KnownFlow, Feature::UnknownFlow].map(|fact| story.feature("shop", fact));
+    assert_eq!(facts, [0, 1, 2]);
+    // Somebody else's reset ends no handshake of hers.
+    story.sends(&syn_ack(ann, 4001), "shop");
+    story.passes(&from(BEN, SHOP).segment((4001, 443), flag::RST, (1, 0), b""), "shop", Reason::Clean);
+    story.passes(&ack(ann, 4001, ISN + 1), "shop", Reason::KnownFlow);
+}
+
 #[test]
 fn what_the_host_says_in_a_connection_teaches_it() {
     let ann = from(ANN, SHOP);
