@@ -4,10 +4,12 @@
 //! it from a thread of its own: putting a large policy in force must not hold up the API.
 
 mod base;
+mod baseline;
 mod casework;
 mod command;
 mod detect;
 mod entries;
+mod memory;
 mod policy;
 mod rules;
 mod rulings;
@@ -33,7 +35,9 @@ use crate::entries::{Entries, EntriesError};
 use crate::explain::{Known, Lists, explain};
 use crate::host::Host;
 use crate::ids::Ids;
+use crate::notify::{Notifier, host_name};
 use crate::policy::LastGood;
+use crate::store::{Opened, Store};
 use crate::view::{PolicyView, View};
 use base::Base;
 
@@ -51,7 +55,7 @@ pub struct Settings {
     pub never_block: Vec<IpNet>,
     /// Ports that pass before everything; none: the usual ones.
     pub failsafe: Option<Vec<FailsafePort>>,
-    /// Where runtime entries and the last good policy are kept.
+    /// Where runtime entries, the last good policy and what detection noticed are kept.
     pub state_dir: PathBuf,
     /// How long a target is watched until its rates can be called unusual; none: ten minutes.
     pub learn: Option<Duration>,
@@ -121,6 +125,10 @@ pub struct Engine {
     samples: Vec<Sample>,
     seconds: seconds::Seconds,
     detection: detect::Detection,
+    store: Store,
+    notifier: Notifier,
+    /// This host's name, for those who are told.
+    host_name: String,
     /// The thread has a priority.
     hurries: bool,
 }
@@ -131,6 +139,10 @@ impl Engine {
         let (entries, notes) = Entries::load(&settings.state_dir, now.wall)?;
         for note in notes {
             tracing::warn!(note, "runtime entries");
+        }
+        let (store, Opened { incidents, next, learned, notes }) = Store::open(&settings.state_dir, now.wall);
+        for note in notes {
+            tracing::warn!(note, "what was noticed earlier");
         }
         let clock = clock(&mut *datapath, now)?;
         let view = PolicyView {
@@ -156,20 +168,29 @@ impl Engine {
         };
         Ok(Self {
             last_good: LastGood::new(&settings.state_dir),
-            view: Arc::new(View::new(view, now.wall)),
+            view: Arc::new(View::new(view, now.wall).remembering(incidents, store.stats())),
             base: Base::default(),
             exact_until: None,
             changes: 0,
             ids: Ids::load(&settings.state_dir),
             samples: Vec::new(),
             seconds: seconds::Seconds::new(now),
-            detection: detect::Detection::new(settings.learn, now),
+            detection: detect::Detection::new(settings.learn, next, learned, now),
+            store,
+            notifier: Notifier::default(),
+            host_name: host_name(),
             hurries: false,
             datapath,
             settings,
             host,
             entries,
         })
+    }
+
+    /// Tells others, too, what happens from now on.
+    pub fn notify(&mut self, notifier: Notifier) {
+        self.view.set_told(notifier.stats());
+        self.notifier = notifier;
     }
 
     /// What readers see.
@@ -208,8 +229,16 @@ impl Engine {
     }
 
     /// Detaches and removes everything.
-    pub fn detach(self) -> Result<Vec<String>, DatapathError> {
+    pub fn detach(mut self, now: Now) -> Result<Vec<String>, DatapathError> {
+        self.keep_all_learned(now);
+        self.end_open("everything was detached", now);
         self.datapath.detach()
+    }
+
+    /// The end of the agent, not of what is in force.
+    pub fn stop(mut self, now: Now) {
+        self.keep_all_learned(now);
+        self.keep_open();
     }
 }
 

@@ -63,6 +63,20 @@ impl Collector for Collected {
 
         incidents::encode(&mut encoder, view)?;
 
+        let writes = [("done", view.store.written()), ("failed", view.store.failed())];
+        counters(
+            &mut encoder,
+            "store_writes",
+            "Writes of what is kept over restarts",
+            writes.map(|(outcome, n)| (vec![("outcome", outcome.to_owned())], n)),
+        )?;
+
+        let told = view.told().iter().flat_map(|(to, stats)| {
+            let labels = |outcome: &str| vec![("to", (*to).to_owned()), ("outcome", outcome.to_owned())];
+            stats.outcomes().map(|(outcome, n)| (labels(outcome), n))
+        });
+        counters(&mut encoder, "notifications", "Steps of incidents that were to be told to others", told)?;
+
         let received = view.recent().received;
         counters(&mut encoder, "samples", "Packet samples received", [(vec![], received)])?;
         let lost = traffic.lost_samples;

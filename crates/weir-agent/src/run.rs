@@ -20,6 +20,7 @@ use crate::api::{self, Api, ListenError, Listener};
 use crate::datapath::{Datapath, DatapathError};
 use crate::engine::{self, Engine, Handle, Now, Settings, StartError};
 use crate::host::Host;
+use crate::notify::{Audience, Notifier, WebhookError};
 use crate::policy;
 use crate::view::View;
 
@@ -37,6 +38,8 @@ pub struct Options {
     pub socket: PathBuf,
     /// A loopback address for metrics and reading.
     pub listen: Option<SocketAddr>,
+    /// Whom to tell what happens.
+    pub audience: Audience,
     /// Remove everything at the end.
     pub detach_on_exit: bool,
 }
@@ -56,6 +59,9 @@ pub enum RunError {
     /// The API cannot be offered.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// Nobody can be told.
+    #[error("--webhook: {0}")]
+    Webhook(#[from] WebhookError),
     /// The packet path cannot be opened.
     #[error(transparent)]
     Datapath(#[from] DatapathError),
@@ -111,7 +117,7 @@ pub async fn run_until(
     started: impl FnOnce(&Running),
     stop: impl Future<Output = ()>,
 ) -> Result<Ended, RunError> {
-    let Options { settings, socket, listen, detach_on_exit } = options;
+    let Options { settings, socket, listen, audience, detach_on_exit } = options;
     let state_dir = settings.state_dir.clone();
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&state_dir).map_err(|source| RunError::System {
         what: format!("make the state directory {} (--state-dir names another)", state_dir.display()),
@@ -125,6 +131,8 @@ pub async fn run_until(
     };
     let listening = tcp.as_ref().and_then(Listener::address);
 
+    let (notifier, mut telling) = Notifier::start(audience)?;
+
     // Watched before it is read: a change in between must not be missed.
     let files = settings.policy.clone().map(policy::Watch::new);
     let opening = tokio::task::spawn_blocking(move || -> Result<Engine, RunError> {
@@ -132,6 +140,7 @@ pub async fn run_until(
         let host =
             Host::read().map_err(|source| RunError::System { what: "read this host's addresses".into(), source })?;
         let mut engine = Engine::new(open()?, settings, host, now)?;
+        engine.notify(notifier);
         engine.load(now)?;
         Ok(engine)
     });
@@ -181,6 +190,11 @@ pub async fn run_until(
     }
     if !gone {
         let _ = work.await;
+    }
+    // The engine is gone, and with it the queues: what waits in them is told, if somebody listens.
+    let all = async { while telling.join_next().await.is_some() {} };
+    if timeout(GRACE, all).await.is_err() {
+        warn!("not everything could be told to others");
     }
     outcome
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
@@ -16,7 +16,9 @@ use weir_policy::model::Policy;
 use crate::datapath::Attachment;
 use crate::entries::Entry;
 use crate::explain::RuleName;
+use crate::notify;
 use crate::sampling::Recent;
+use crate::store::{MOST_INCIDENTS, Stats};
 use crate::traffic::Traffic;
 
 /// Samples kept for readers.
@@ -30,6 +32,12 @@ pub struct View {
     policy: ArcSwap<PolicyView>,
     traffic: ArcSwap<Traffic>,
     incidents: ArcSwap<Vec<IncidentRow>>,
+    /// Incidents of agents before this one, the newest first.
+    past: Vec<IncidentRow>,
+    /// What became of writing them.
+    pub store: Arc<Stats>,
+    /// What became of telling others, by whom.
+    told: OnceLock<Vec<(&'static str, Arc<notify::Stats>)>>,
     rules: ArcSwap<Vec<RuleRow>>,
     rule_names: ArcSwap<BTreeMap<u32, RuleName>>,
     packet_bytes: AtomicUsize,
@@ -87,11 +95,20 @@ impl View {
             policy: ArcSwap::from_pointee(policy),
             traffic: ArcSwap::from_pointee(Traffic::empty(Instant::now())),
             incidents: ArcSwap::default(),
+            past: Vec::new(),
+            store: Arc::default(),
+            told: OnceLock::new(),
             rules: ArcSwap::default(),
             rule_names: ArcSwap::default(),
             packet_bytes: AtomicUsize::new(0),
             recent: Mutex::new(Recent::new(RECENT)),
         }
+    }
+
+    /// With what agents before this one noticed.
+    #[must_use]
+    pub fn remembering(self, past: Vec<IncidentRow>, store: Arc<Stats>) -> Self {
+        Self { past, store, ..self }
     }
 
     /// The policy in force.
@@ -104,9 +121,35 @@ impl View {
         self.traffic.load_full()
     }
 
-    /// The incidents, the newest first.
+    /// The incidents, the newest first, those of earlier agents last.
     pub fn incidents(&self) -> Arc<Vec<IncidentRow>> {
+        let own = self.incidents.load_full();
+        if self.past.is_empty() {
+            return own;
+        }
+        // Put together by who reads: the engine's thread has better things to do.
+        Arc::new(own.iter().chain(&self.past).take(MOST_INCIDENTS.max(own.len())).cloned().collect())
+    }
+
+    /// One of them.
+    pub fn incident(&self, id: u64) -> Option<IncidentRow> {
+        let own = self.incidents.load();
+        own.iter().chain(&self.past).find(|row| row.id == id).cloned()
+    }
+
+    /// Those that this agent noticed.
+    pub(crate) fn own_incidents(&self) -> Arc<Vec<IncidentRow>> {
         self.incidents.load_full()
+    }
+
+    /// What became of telling others, by whom.
+    pub fn told(&self) -> &[(&'static str, Arc<notify::Stats>)] {
+        self.told.get().map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn set_told(&self, stats: Vec<(&'static str, Arc<notify::Stats>)>) {
+        // Whom to tell is settled before anything happens.
+        let _ = self.told.set(stats);
     }
 
     /// The rules of the policy and of incidents.

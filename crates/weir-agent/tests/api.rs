@@ -16,6 +16,7 @@ use weir_agent::api::ListenError;
 use weir_agent::datapath::LostSamples;
 use weir_agent::engine::Settings;
 use weir_agent::fake::Fake;
+use weir_agent::notify::Audience;
 use weir_agent::run::{Ended, Options, RunError, run_until};
 
 struct World {
@@ -50,6 +51,7 @@ impl World {
             },
             socket: self.dir.path().join("run/weir.sock"),
             listen: Some("127.0.0.1:0".parse().unwrap()),
+            audience: Audience::default(),
             detach_on_exit: false,
         }
     }

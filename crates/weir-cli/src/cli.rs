@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use ipnet::IpNet;
+use weir_agent::notify::{SyslogAddress, WebhookUrl};
 use weir_api::spec::{Cidr, Period};
 use weir_policy::model::{FailsafePort, failsafe_port};
 
@@ -44,7 +45,7 @@ pub enum Command {
     ///
     /// Stopping the agent leaves the kernel enforcing its last good tables, so that a restart or an upgrade leaves no
     /// gap; `weir detach` removes everything.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Show whether the agent is ready, where it is attached, and what is in force
     Status,
     /// Show what was passed and dropped, by target and reason
@@ -61,6 +62,8 @@ pub enum Command {
     Incidents,
     /// Show one incident: evidence, rules, sources, what was done, what was lost
     Incident(IncidentArgs),
+    /// Show what is usual for a target: rates by kind of packets, now and at this hour of the week
+    Baseline(BaselineArgs),
     /// List the rules there are, the policy's and those that incidents wrote, and what each matched
     Rules,
     /// Let a rule of an incident drop what it counts, for as long as the incident lasts
@@ -122,6 +125,14 @@ pub struct RunArgs {
     /// A loopback address for /metrics, /livez, /readyz and reading the API, such as 127.0.0.1:9090
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
+    /// Post every step of an incident, as JSON, to this address
+    ///
+    /// What is not taken is tried again for some minutes; detection never waits for it. The address may be a secret: only its host is shown.
+    #[arg(long, env = "WEIR_WEBHOOK", hide_env_values = true, value_name = "URL")]
+    pub webhook: Option<WebhookUrl>,
+    /// Send every step of an incident to a syslog daemon (RFC 5424): a socket such as /dev/log, or udp://HOST:PORT
+    #[arg(long, value_name = "ADDRESS")]
+    pub syslog: Option<SyslogAddress>,
     /// Remove everything from the kernel when stopped
     #[arg(long)]
     pub detach_on_exit: bool,
@@ -274,6 +285,22 @@ pub struct RuleArgs {
     /// The rule, such as 7.3, from `weir rules`
     #[arg(value_name = "RULE")]
     pub rule: String,
+}
+
+#[derive(Debug, Args)]
+pub struct BaselineArgs {
+    /// Its name, as `weir status` shows it
+    #[arg(value_name = "TARGET", value_parser = target_name)]
+    pub target: String,
+}
+
+/// A name that can stand in a path of the API; no target has another.
+fn target_name(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-._/".contains(c);
+    if !text.is_empty() && text.chars().all(fits) {
+        return Ok(text.to_owned());
+    }
+    Err("not a target's name: `weir status` lists them".to_owned())
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! The subcommands, one file each.
 
+pub mod baseline;
 mod compiled;
 pub mod counters;
 pub mod detach;

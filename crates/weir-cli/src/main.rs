@@ -44,7 +44,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
     let Cli { output, socket, command } = cli;
     let out = Out::new(output);
     match command {
-        Command::Run(args) => commands::run::run(args, socket),
+        Command::Run(args) => commands::run::run(*args, socket),
         Command::Status => commands::status::status(out, &socket),
         Command::Counters(args) => commands::counters::counters(out, &socket, &args),
         Command::Block(args) => commands::entries::block(out, &socket, args),
@@ -53,6 +53,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Explain(args) => commands::explain::explain(out, &socket, &args),
         Command::Incidents => commands::incidents::incidents(out, &socket),
         Command::Incident(args) => commands::incidents::incident(out, &socket, &args),
+        Command::Baseline(args) => commands::baseline::baseline(out, &socket, &args),
         Command::Rules => commands::rules::rules(out, &socket),
         Command::Approve(args) => commands::rules::say(out, &socket, &args, Ruling::Approved),
         Command::Reject(args) => commands::rules::say(out, &socket, &args, Ruling::Rejected),

@@ -16,6 +16,7 @@ use weir_abi::sample::SAMPLE_BYTES;
 use weir_abi::{Counter, FEATURE_SLOTS, Reason, Sample, Verdict};
 use weir_agent::engine::Settings;
 use weir_agent::fake::Fake;
+use weir_agent::notify::Audience;
 use weir_agent::run::{Options, run_until};
 use weir_api::spec::Mode;
 use weir_sim::pcap::Capture;
@@ -47,6 +48,7 @@ impl Agent {
             },
             socket: dir.path().join("weir.sock"),
             listen: None,
+            audience: Audience::default(),
             detach_on_exit: false,
         };
         let (stop, stopped) = oneshot::channel::<()>();
@@ -303,4 +305,31 @@ fn a_refused_policy_is_a_finding() {
         std::thread::sleep(Duration::from_millis(50));
     }
     panic!("the change was not noticed");
+}
+
+#[test]
+fn baseline_shows_what_is_usual() {
+    let agent = Agent::start(None);
+    // A target is known from its first window on.
+    let start = std::time::Instant::now();
+    while agent.text(&["baseline", "shop"]).0 != 0 {
+        assert!(start.elapsed() < Duration::from_secs(20), "no window ended");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let row = agent.json(&["baseline", "shop"]);
+    assert_eq!((&row["target"], &row["benign_packets"]), (&Value::from("shop"), &Value::from(0)));
+    assert_eq!(row["benign_packets_needed"], 5992);
+    assert!(row["since"].is_string() && row["rates_judged_from"].is_string(), "{row}");
+    let kinds = row["kinds"].as_array().unwrap();
+    assert_eq!((kinds.len(), &kinds[0]["kind"]), (9, &Value::from("syn")));
+    assert!(kinds[0]["packets_per_s"].is_number() && kinds[0].get("this_hour").is_none(), "{row}");
+
+    let (code, out, _) = agent.text(&["baseline", "shop"]);
+    assert_eq!(code, 0);
+    assert!(out.starts_with("target    shop, watched since 20"), "{out}");
+    assert!(out.contains("9 kinds of which none came are not shown"), "{out}");
+    let (code, _, err) = agent.text(&["baseline", "shopp"]);
+    assert_eq!(code, 2);
+    assert!(err.contains("there is no target shopp") && err.contains("shop"), "{err}");
+    assert_eq!(agent.text(&["baseline", "a b"]).0, 2);
 }

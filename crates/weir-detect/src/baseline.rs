@@ -3,6 +3,8 @@
 //! Surges are cut to three deviations before they enter, so that an attack's first windows do not teach that attacks are usual;
 //! while something is suspected nothing enters at all. The variance is never taken to be below that of a Poisson process.
 
+use serde::{Deserialize, Serialize};
+
 /// Windows per second.
 pub const WINDOWS_PER_SECOND: u32 = 10;
 /// Weight of a window: a time constant of a minute.
@@ -13,7 +15,7 @@ const CUT: f64 = 3.0;
 const LEAST: f64 = 0.25;
 
 /// A baseline of one count.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Fast {
     mean: f64,
     variance: f64,

@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod handshake;
 pub mod harm;
+pub mod hour;
 pub mod hygiene;
 pub mod mix;
 pub mod rate;

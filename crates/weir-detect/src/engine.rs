@@ -2,6 +2,9 @@
 
 mod carpet;
 mod group;
+mod hours;
+mod known;
+mod memory;
 mod together;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -19,6 +22,9 @@ use crate::vector::{Vector, Window};
 use crate::watch::{Offered, Sampled, Seen, Step, Watch};
 use carpet::Carpet;
 use group::Group;
+use hours::Hours;
+pub use known::{Known, KnownKind};
+pub use memory::{Learned, Memory, VERSION};
 use together::Together;
 
 /// What does not change while it runs.
@@ -103,6 +109,8 @@ fn offer(vector: Vector, step: &Step) -> Option<Offered> {
 const ASKED_WINDOWS: usize = 10 * WINDOWS_PER_SECOND as usize;
 /// Benign packets of all targets together: 48 MiB. Targets that have most give up half when there are more.
 const BENIGN: usize = 2 << 20;
+/// Weeks of rates, one for each kind of packets of each target, of all targets together: about 20 MiB. Those that come later have none.
+const WEEKS: usize = 1024;
 /// No target gives up more than down to this many.
 const LEAST: usize = 1000;
 
@@ -116,6 +124,7 @@ struct Target {
     asked: (VecDeque<u64>, u64),
     handshakes: Handshakes,
     strays: Strays,
+    hours: Hours,
     service: Service,
     benign: Reservoir,
     /// The network that it shares with others.
@@ -132,6 +141,7 @@ impl Target {
             asked: Default::default(),
             handshakes: Handshakes::default(),
             strays: Strays::default(),
+            hours: Hours::default(),
             service: Service::default(),
             watches: std::array::from_fn(|_| Watch::new(settings.window_samples)),
             benign: Reservoir::new(MOST, settings.seed ^ u64::from(id)),
@@ -165,6 +175,7 @@ impl Target {
                 asked,
                 handshakes: handshakes.as_ref(),
                 strays: strays.as_ref(),
+                hourly: self.hours.usual(vector),
                 harm: &harm,
                 challenge: about.challenge && vector == Vector::Syn,
                 completed: completed.filter(|_| vector.connects()),
@@ -237,6 +248,10 @@ pub struct Engine {
     carpets: Vec<Carpet>,
     incidents: u64,
     changed: bool,
+    /// The hour that runs, where the caller has a clock.
+    hour: Option<u64>,
+    /// Weeks that were begun.
+    weeks: usize,
 }
 
 /// Whose packets a watch is over.
@@ -281,12 +296,24 @@ impl Engine {
             carpets: Vec::new(),
             incidents: 0,
             changed: false,
+            hour: None,
+            weeks: 0,
         }
     }
 
     /// From now on a rate can be called unusual after so many windows of calm: someone vouches for what was learned.
     pub fn trust(&mut self, warm_up: u64) {
         self.settings.warm_up = warm_up;
+    }
+
+    /// Which hour runs, counted without gaps from any hour on. Without it nothing is known by the hour of the week.
+    pub fn hour(&mut self, hour: u64) {
+        self.hour = Some(hour);
+    }
+
+    /// Incidents are numbered from here on, after those of an engine before this one.
+    pub fn number_from(&mut self, first: u64) {
+        self.incidents = self.incidents.max(first.saturating_sub(1));
     }
 
     /// Takes a packet of a target, if it is wanted: `look` is called only then.
@@ -318,7 +345,9 @@ impl Engine {
 
     /// A number that now stands for another target: nothing of the old one is known of it.
     pub fn forget(&mut self, target: u32) {
-        self.targets.remove(&target);
+        if let Some(gone) = self.targets.remove(&target) {
+            self.weeks -= gone.hours.begun();
+        }
         self.groups.values_mut().for_each(|group| group.forget(target));
         self.carpets.iter_mut().for_each(|carpet| carpet.forget(target));
     }
@@ -352,7 +381,7 @@ impl Engine {
 
     /// Ends so many windows at once, since nobody looked in between: each is taken to have had its share.
     pub fn windows(&mut self, number: u64, lasted: u64, rows: &[Row]) -> Vec<Event> {
-        let settings = self.settings;
+        let (settings, hour, mut weeks) = (self.settings, self.hour, self.weeks);
         let challenged = self.challenged().collect::<BTreeSet<_>>();
         let mut offered = self.offers();
         let mut said = Vec::new();
@@ -376,8 +405,18 @@ impl Engine {
                 offered.extend(offer(vector, &step));
                 said.push(Said { place: Place::Target(row.target), vector, step });
             }
+            if let Some(hour) = hour
+                && state.hours.passed(lasted)
+            {
+                let second = state.second.1;
+                for (vector, watch) in Vector::ALL.into_iter().zip(&mut state.watches) {
+                    let calm = watch.was_calm();
+                    weeks += usize::from(state.hours.second(hour, vector, &second, calm, weeks < WEEKS));
+                }
+            }
             came.push((row.target, row.seen, window));
         }
+        self.weeks = weeks;
         if came.len() >= group::TARGETS {
             self.together(&came, &offered, &mut said);
         }

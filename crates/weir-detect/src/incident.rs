@@ -139,6 +139,11 @@ impl Life {
         Self { state: State::Detecting, onset: above, windows: 0, quiet: 0, relapses: 0, acted: false }
     }
 
+    /// One that is over and was kept.
+    pub fn returning(onset: f64, relapses: u32) -> Self {
+        Self { state: State::Ended, relapses, ..Self::new(onset) }
+    }
+
     /// The answer is in force.
     pub fn answered(&mut self) {
         self.acted = true;

@@ -16,6 +16,7 @@ pub mod regulars;
 pub mod reservoir;
 pub mod shape;
 pub mod signature;
+pub mod slow;
 pub mod sources;
 pub mod vector;
 pub mod watch;

@@ -49,6 +49,11 @@ impl Reservoir {
         self.packets.shrink_to_fit();
     }
 
+    /// Packets that it was chosen from.
+    pub fn seen(&self) -> u64 {
+        self.seen
+    }
+
     /// What it holds.
     pub fn packets(&self) -> &[MatchVector] {
         &self.packets

@@ -1,5 +1,6 @@
 //! What packets look like as a whole: three histograms of sampled headers, and how far two such pictures are apart.
 
+use serde::{Deserialize, Serialize};
 use weir_abi::rules::field;
 use weir_policy::rules::MatchVector;
 
@@ -11,7 +12,7 @@ const LENGTH: usize = 17;
 const PORT: usize = 17;
 
 /// Shares by bin; each histogram's shares sum to one, or are all zero.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Shape {
     ttl: [f64; TTL],
     length: [f64; LENGTH],

@@ -3,6 +3,7 @@
 mod challenge;
 mod harm;
 pub(crate) mod limit;
+mod memory;
 mod open;
 mod usual;
 
@@ -11,7 +12,7 @@ use weir_policy::rules::{Match, MatchVector};
 
 use crate::detector::shape::LEAST;
 use crate::detector::strays::Said;
-use crate::detector::{Family, Score, answers, hygiene};
+use crate::detector::{Family, Score, answers, hour, hygiene};
 use crate::engine::Settings;
 use crate::even::Even;
 use crate::fusion::{Verdict, fuse, level};
@@ -19,9 +20,11 @@ use crate::incident::{Entry, Life, Release, State};
 use crate::reservoir::Reservoir;
 use crate::shape::Shape;
 use crate::signature::{Signature, Signed};
+use crate::slow::Hourly;
 use crate::sources::Sources;
 use crate::vector::{Vector, Window};
 use harm::Completions;
+pub use memory::Learned;
 pub use open::Offered;
 use open::{Dormant, Now, Open};
 use usual::Usual;
@@ -163,6 +166,8 @@ pub struct Seen<'a> {
     pub handshakes: Option<&'a Score>,
     /// What its packets of unknown connections say.
     pub strays: Option<&'a Said>,
+    /// What is usual of this kind at this hour of the week, where that is known.
+    pub hourly: Option<Hourly>,
     /// What the service suffers, by the kind of packets that it speaks of.
     pub harm: &'a [(Vector, Score)],
     /// Whether SYNs may be challenged.
@@ -209,6 +214,8 @@ pub struct Watch {
     now: Even<Sampled>,
     open: Option<Open>,
     dormant: Option<Dormant>,
+    /// Something was suspected since [`Self::was_calm`] was asked.
+    disturbed: bool,
 }
 
 impl Watch {
@@ -225,6 +232,7 @@ impl Watch {
             now: Even::new(samples),
             open: None,
             dormant: None,
+            disturbed: false,
         }
     }
 
@@ -342,6 +350,7 @@ impl Watch {
         let contained = contained && spread;
         let may_drop = sure && verdict.corroborated() && spread;
         let suspicious = !verdict.families.is_empty() || verdict.confidence >= level::SUSPECT;
+        self.disturbed |= suspicious;
         let above = (count as f64 - self.usual.packets.mean()).max(0.0);
         let whole = seen.crowd.is_none_or(|crowd| !crowd.others);
         self.suspicious = suspicious;
@@ -444,7 +453,11 @@ impl Watch {
         let mut scores: Vec<Score> = Vec::new();
         let usual = &mut self.usual;
         if usual.packets.windows() >= settings.warm_up {
-            scores.push(usual.rate.window(count, &usual.packets));
+            let mut score = usual.rate.window(count, &usual.packets);
+            if let Some(hourly) = &seen.hourly {
+                hour::doubt(&mut score, count, hourly);
+            }
+            scores.push(score);
         }
         match seen.vector {
             Vector::Syn => {

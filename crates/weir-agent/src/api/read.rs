@@ -9,7 +9,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Deserialize;
 use weir_api::local::{
-    CounterRow, EntryRow, Explanation, IncidentRow, PolicyStatus, RuleRow, SampleRow, Status, TargetRow,
+    BaselineRow, CounterRow, EntryRow, Explanation, IncidentRow, PolicyStatus, RuleRow, SampleRow, Status, TargetRow,
 };
 use weir_api::spec::BlockAction;
 
@@ -33,6 +33,7 @@ pub(super) fn common() -> Router<Api> {
         .route("/api/v1/policy", get(policy))
         .route("/api/v1/incidents", get(incidents))
         .route("/api/v1/incidents/{id}", get(incident))
+        .route("/api/v1/baselines/{*target}", get(baseline))
         .route("/api/v1/explain/{address}", get(explain_address))
         .route("/api/v1/blocks", get(async |State(api): State<Api>| entries(&api, BlockAction::Deny)))
         .route("/api/v1/allows", get(async |State(api): State<Api>| entries(&api, BlockAction::Allow)))
@@ -74,10 +75,14 @@ async fn incidents(State(api): State<Api>) -> Json<Vec<IncidentRow>> {
 }
 
 async fn incident(State(api): State<Api>, Path(id): Path<u64>) -> Result<Json<IncidentRow>, Refused> {
-    let found = api.view.incidents().iter().find(|row| row.id == id).cloned();
+    let found = api.view.incident(id);
     let missing =
         || Refused(StatusCode::NOT_FOUND, format!("there is no incident {id}: `weir incidents` lists those there are"));
     found.map(Json).ok_or_else(missing)
+}
+
+async fn baseline(State(api): State<Api>, Path(target): Path<String>) -> Result<Json<BaselineRow>, Refused> {
+    Ok(Json(api.engine.baseline(target).await?))
 }
 
 async fn pcap(State(api): State<Api>, Path(id): Path<u64>) -> Result<impl IntoResponse, Refused> {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::mpsc;
 
 use tokio::sync::oneshot;
-use weir_api::local::{Applied, Explanation, NewEntry, RuleRow, Ruling};
+use weir_api::local::{Applied, BaselineRow, Explanation, NewEntry, RuleRow, Ruling};
 use weir_api::problem::Problem;
 use weir_api::spec::{BlockAction, Cidr};
 
@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Remove(BlockAction, Cidr, oneshot::Sender<Result<Applied, Refusal>>),
     /// What touches an address.
     Explain(IpAddr, oneshot::Sender<Result<Explanation, Refusal>>),
+    /// What is usual for a target.
+    Baseline(String, oneshot::Sender<Result<BaselineRow, Refusal>>),
     /// Approve or reject an incident's rule; who asks.
     Rule(String, Ruling, Option<u32>, oneshot::Sender<Result<RuleRow, Refusal>>),
     /// An incident's packets.
@@ -69,6 +71,11 @@ impl Handle {
     /// Everything that touches an address.
     pub async fn explain(&self, ip: IpAddr) -> Result<Explanation, Refusal> {
         self.ask(|reply| Command::Explain(ip, reply)).await
+    }
+
+    /// What is usual for a target.
+    pub async fn baseline(&self, target: String) -> Result<BaselineRow, Refusal> {
+        self.ask(|reply| Command::Baseline(target, reply)).await
     }
 
     /// Approves or rejects an incident's rule; comes back when the kernel knows.

@@ -1,12 +1,12 @@
 //! Detection: the kernel's counters and samples to the engine that judges them, every 100 ms, and its rules back to the kernel.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime};
 
 use weir_abi::policy::flag;
 use weir_abi::target::NODE;
 use weir_abi::{Addr, Counter, Reason, Sample};
-use weir_api::local::{IncidentRow, SignatureRow, SourceShare, SourcesRow, Span};
+use weir_api::local::{IncidentEvent, IncidentRow, SignatureRow, SourceShare, SourcesRow, Span};
 use weir_api::spec::Moment;
 use weir_core::features;
 use weir_core::matching::vector;
@@ -24,12 +24,14 @@ use weir_policy::overlay;
 use weir_policy::prefix::ip_from;
 use weir_wire::{Bytes, Packet};
 
+use super::memory::{Memories, hour};
 use super::seconds::POLL;
 use super::{Engine, Now, Refusal};
 use crate::cases::{BEFORE, CaseRule, Cases};
 use crate::datapath::DatapathError;
 use crate::decode;
 use crate::forensics::Evidence;
+use crate::store::Remembered;
 
 /// How long a target is watched until its rates can be called unusual, unless said otherwise.
 const LEARN: Duration = Duration::from_secs(600);
@@ -39,6 +41,7 @@ const KEPT: usize = 1000;
 /// The engine and what is known of it.
 pub(super) struct Detection {
     pub(super) judge: Judge,
+    pub(super) memories: Memories,
     pub(super) incidents: Incidents,
     /// What the agent keeps of them.
     pub(super) cases: Cases,
@@ -60,6 +63,10 @@ pub(super) struct Detection {
     pub(super) matched_before: BTreeMap<u32, u64>,
     /// When each incident was noticed, and when its rules were in the kernel.
     times: BTreeMap<u64, (SystemTime, Option<SystemTime>)>,
+    /// Incidents that changed and are not in the store's hands yet.
+    changed: BTreeSet<u64>,
+    /// Their steps that others are to be told.
+    steps: Vec<(u64, &'static str)>,
 }
 
 /// Relates the clock of samples to that of the wall.
@@ -88,10 +95,14 @@ fn of_kind(sample: &Sample) -> Option<(Bytes<'_>, Packet, Vector)> {
 }
 
 impl Detection {
-    pub fn new(learn: Option<Duration>, now: Now) -> Self {
+    /// `next`: the number of the first incident. `learned`: what an agent before this one learned.
+    pub fn new(learn: Option<Duration>, next: u64, learned: BTreeMap<String, Remembered>, now: Now) -> Self {
         let warm_up = (learn.unwrap_or(LEARN).as_millis() / POLL.as_millis()) as u64;
+        let mut judge = Judge::new(Settings { warm_up, ..Settings::default() });
+        judge.number_from(next);
         Self {
-            judge: Judge::new(Settings { warm_up, ..Settings::default() }),
+            judge,
+            memories: Memories::new(learned),
             incidents: Incidents::default(),
             cases: Cases::default(),
             layer: Layer::default(),
@@ -105,6 +116,8 @@ impl Detection {
             behind: false,
             matched_before: BTreeMap::new(),
             times: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            steps: Vec::new(),
         }
     }
 
@@ -131,18 +144,28 @@ impl Detection {
         let window = self.number(now);
         for (id, name) in (0u32..).zip(before) {
             if !name.is_empty() && image.names.target(id) != Some(name.as_str()) {
+                self.memories.gone(id, name, &self.judge, now);
                 self.judge.forget(id);
+                let open = self.open().filter(|incident| incident.target == id).map(|incident| incident.id);
+                let open = open.collect::<Vec<_>>();
+                self.steps.extend(open.iter().map(|incident| (*incident, step(&Step::Now(State::Ended)))));
+                self.changed.extend(open);
                 self.regulars.forget(id);
                 self.incidents.gone(id, window);
                 self.cases.gone(id, now.wall);
             }
         }
+        self.memories.came(image, &mut self.judge, now);
         self.networks = networks(image);
         let Self { judge, layer, cases, .. } = self;
         let asked = layer.ruled(judge, tick_hz, |incident, matches| cases.said(incident, matches));
         if !asked.is_empty() {
             overlay::overlay(image, asked).diff.apply(image);
         }
+    }
+
+    fn open(&self) -> impl Iterator<Item = &Incident> {
+        self.incidents.iter().filter(|incident| incident.state != State::Ended)
     }
 
     fn number(&self, now: Now) -> u64 {
@@ -174,6 +197,7 @@ impl Engine {
         // Late, as under a flood that takes every core: what came is spread over the windows that it came in.
         let lasted = since.map_or(1, |since| (since.as_millis() + POLL.as_millis() / 2) / POLL.as_millis()) as u64;
         let (number, began) = (detection.number(now), Instant::now());
+        detection.judge.hour(hour(now.wall));
         let events = detection.judge.windows(number, lasted, &detection.rows);
         let changed = detection.judge.changed();
         detection.peaks(lasted);
@@ -183,7 +207,9 @@ impl Engine {
         if !regulars.is_empty() {
             self.datapath.note_regulars(&regulars)?;
         }
-        if events.is_empty() && !changed && !detection.behind {
+        if events.is_empty() && !changed && !detection.behind && detection.changed.is_empty() {
+            self.keep_learned(now);
+            self.store.hand_over();
             return Ok(());
         }
         let mut read = Ok(());
@@ -204,6 +230,8 @@ impl Engine {
             if !matches!(event.step, Step::Joined { .. }) {
                 self.detection.times.entry(event.incident).or_insert((wall, None));
             }
+            self.detection.changed.insert(event.incident);
+            self.detection.steps.push((event.incident, step(&event.step)));
             self.detection.enter(&event, wall, &counts);
             began_now.extend(matches!(event.step, Step::Began { .. }).then_some(event.incident));
             self.detection.incidents.take(event);
@@ -212,17 +240,23 @@ impl Engine {
         began_now.into_iter().for_each(|incident| self.gather(incident, now));
         read = read.and(self.tally(&counts));
         self.detection.incidents.keep(KEPT);
-        let Detection { incidents: known, cases, times, .. } = &mut self.detection;
+        let Detection { incidents: known, cases, times, changed, .. } = &mut self.detection;
         times.retain(|id, times| {
             // An answer counts from when it is in the kernel, which may be later than it was written.
             if laid.is_ok() && known.get(*id).is_some_and(|incident| incident.mitigated.is_some()) {
-                times.1.get_or_insert(wall);
+                if times.1.is_none() {
+                    times.1 = Some(wall);
+                    changed.insert(*id);
+                }
                 cases.answered(*id, wall);
             }
             known.get(*id).is_some()
         });
         cases.keep(|id| known.get(id).is_some());
-        read.and(self.show_incidents()).and(laid)
+        let shown = self.show_incidents();
+        self.keep_changed();
+        self.tell_others(wall);
+        read.and(shown).and(laid)
     }
 
     /// Gives an incident the packets that came before it was noticed, as far as the last samples go back.
@@ -269,6 +303,49 @@ impl Engine {
         let interfaces = packets.iter().map(|(_, sample)| (sample.ifindex, self.datapath.interface(sample.ifindex)));
         let interfaces = interfaces.collect();
         Ok(Evidence { incident, packets, rules, interfaces })
+    }
+
+    /// Tells others the steps of a window, with the incidents as they are after it.
+    fn tell_others(&mut self, now: SystemTime) {
+        let steps = std::mem::take(&mut self.detection.steps);
+        if self.notifier.is_empty() || steps.is_empty() {
+            return;
+        }
+        let rows = self.view.own_incidents();
+        for (id, step) in steps {
+            let Some(incident) = rows.iter().find(|row| row.id == id).cloned() else { continue };
+            let (step, time, host) = (step.to_owned(), Moment::from_system(now), self.host_name.clone());
+            self.notifier.tell(IncidentEvent { step, time, host, incident });
+        }
+    }
+
+    /// Gives the store what changed.
+    fn keep_changed(&mut self) {
+        let changed = std::mem::take(&mut self.detection.changed);
+        for row in self.view.own_incidents().iter().filter(|row| changed.contains(&row.id)) {
+            self.store.incident(row.clone());
+        }
+        self.store.hand_over();
+    }
+
+    /// Keeps what is open as it is now, at the end of the agent.
+    pub(super) fn keep_open(&mut self) {
+        if let Err(e) = self.show_incidents() {
+            tracing::warn!(error = %e, "cannot read what rules matched");
+        }
+        let open = self.detection.open().map(|incident| incident.id).collect::<Vec<_>>();
+        self.detection.changed.extend(open);
+        self.keep_changed();
+    }
+
+    /// Keeps what is open as over, at the end of everything.
+    pub(super) fn end_open(&mut self, why: &str, now: Now) {
+        self.keep_open();
+        for row in self.view.own_incidents().iter().filter(|row| row.ended.is_none()) {
+            let (state, ended) = (State::Ended.label().to_owned(), Some(Moment::from_system(now.wall)));
+            self.store.incident(IncidentRow { state, ended, cut_short: Some(why.to_owned()), ..row.clone() });
+        }
+        self.store.hand_over();
     }
 
     fn read_rows(&mut self) {
@@ -359,6 +436,7 @@ impl Detection {
             detected: Moment::from_system(detected),
             mitigated: mitigated.map(Moment::from_system),
             ended: incident.ended.map(end_of),
+            cut_short: None,
             confidence: incident.confidence,
             packets_per_s: incident.rate,
             usual_packets_per_s: incident.usual,
@@ -384,6 +462,26 @@ impl Detection {
 pub(super) fn matched(counters: &[(u32, Counter)], slots: u64) -> u64 {
     let of = counters.iter().filter(|(slot, _)| slots.checked_shr(*slot).unwrap_or(0) & 1 != 0);
     of.map(|(_, counter)| counter.packets).sum()
+}
+
+/// The word for a step.
+fn step(step: &Step) -> &'static str {
+    match step {
+        Step::Began { .. } => "began",
+        Step::Signed { .. } | Step::Armed => "rules",
+        Step::Withdrawn { .. } => "withdrawn",
+        Step::Challenged { .. } => "challenge",
+        Step::Spread { .. } => "spread",
+        Step::Joined { .. } => "joined",
+        Step::Released(_) => "released",
+        Step::Corroborated { .. } => "corroborated",
+        Step::Held { .. } | Step::Limited { .. } => "limit",
+        Step::Unsigned { .. } => "no_rule",
+        Step::Now(State::Detecting) => "detecting",
+        Step::Now(State::Mitigating) => "mitigating",
+        Step::Now(State::Watching) => "watching",
+        Step::Now(State::Ended) => "ended",
+    }
 }
 
 /// A line in the log for what happened.

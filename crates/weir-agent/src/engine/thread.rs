@@ -26,14 +26,15 @@ fn work(mut engine: Engine, commands: &mpsc::Receiver<Command>) {
             Ok(Command::Put(action, entry, reply)) => drop(reply.send(engine.put(action, entry, Now::read()))),
             Ok(Command::Remove(action, cidr, reply)) => drop(reply.send(engine.remove(action, cidr, Now::read()))),
             Ok(Command::Explain(ip, reply)) => drop(reply.send(Ok(engine.explain(ip, Now::read())))),
+            Ok(Command::Baseline(target, reply)) => drop(reply.send(engine.baseline(&target, Now::read()))),
             Ok(Command::Rule(id, ruling, by, reply)) => drop(reply.send(engine.rule(&id, ruling, by, Now::read()))),
             Ok(Command::Evidence(incident, reply)) => drop(reply.send(engine.evidence(incident))),
             Ok(Command::Detach(reply)) => {
-                let removed = engine.detach().map_err(|e| Refusal::Failed(e.to_string()));
+                let removed = engine.detach(Now::read()).map_err(|e| Refusal::Failed(e.to_string()));
                 tracing::info!(removed = removed.as_ref().map(|r| r.join(", ")).unwrap_or_default(), "detached");
                 return drop(reply.send(removed));
             }
-            Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return engine.stop(Now::read()),
             Err(RecvTimeoutError::Timeout) => {}
         }
         let now = Now::read();

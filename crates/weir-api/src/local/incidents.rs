@@ -8,7 +8,7 @@ use crate::spec::Moment;
 /// One incident.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IncidentRow {
-    /// Its number; they begin anew with each start of the agent.
+    /// Its number; they go on over restarts of the agent.
     pub id: u64,
     /// The target's name.
     pub target: String,
@@ -29,6 +29,9 @@ pub struct IncidentRow {
     pub mitigated: Option<Moment>,
     /// When it was over.
     pub ended: Option<Moment>,
+    /// Why it was not seen to its end; absent where it was, or still goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut_short: Option<String>,
     /// How sure the detectors were, 0 to 1.
     pub confidence: f64,
     /// Packets per second when it was noticed.

@@ -58,7 +58,7 @@ fn what(row: &IncidentRow) -> &str {
 
 fn list(w: &mut impl Write, out: Out, rows: &[IncidentRow]) -> io::Result<()> {
     if rows.is_empty() {
-        return writeln!(w, "no incident since the agent started");
+        return writeln!(w, "no incident so far");
     }
     let mut table = Table::new(["ID>", "BEGAN", "TARGET", "WHAT", "STATE", "PACKETS/S>", "RULES>"], out.colour);
     for row in rows {
@@ -84,7 +84,10 @@ fn one(w: &mut impl Write, row: &IncidentRow) -> io::Result<()> {
         None => writeln!(w, "rules     none yet: no rule tells it from customers")?,
     }
     if let Some(at) = &row.ended {
-        writeln!(w, "ended     {at}")?;
+        writeln!(w, "ended     {at}{}", if row.cut_short.is_some() { ", not seen to its end" } else { "" })?;
+    }
+    if let Some(why) = &row.cut_short {
+        writeln!(w, "          {why}")?;
     }
     let rate = |rate: f64| units::count(rate as u64);
     let (noticed, usual) = (rate(row.packets_per_s), rate(row.usual_packets_per_s));

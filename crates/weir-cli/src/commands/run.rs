@@ -6,6 +6,7 @@ use anyhow::Context;
 use tokio::runtime::Builder;
 use weir_agent::engine::Settings;
 use weir_agent::kernel::{self, OpenOptions};
+use weir_agent::notify::Audience;
 use weir_agent::run::{self, Ended, Options, Running};
 use weir_agent::{log, status};
 use weir_api::local::NodeMode;
@@ -28,6 +29,8 @@ pub fn run(args: RunArgs, socket: PathBuf) -> anyhow::Result<Outcome> {
         state_dir,
         generic,
         listen,
+        webhook,
+        syslog,
         detach_on_exit,
     } = args;
     let mode = mode.map(|mode| match mode {
@@ -43,6 +46,7 @@ pub fn run(args: RunArgs, socket: PathBuf) -> anyhow::Result<Outcome> {
         settings: Settings { policy, mode, never_block, failsafe, state_dir, learn: learn.map(|period| period.get()) },
         socket,
         listen,
+        audience: Audience { webhook, syslog },
         detach_on_exit,
     };
     let open = OpenOptions { interfaces, pin_dir, generic };

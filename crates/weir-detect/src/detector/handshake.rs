@@ -6,6 +6,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use super::{CAP, Family, Score};
 use crate::baseline::WINDOWS_PER_SECOND;
 use crate::vector::Window;
@@ -27,9 +29,11 @@ const WEIGHT: f64 = 1.0 / 600.0;
 const SEEN: f64 = 20.0;
 
 /// The handshakes of a target.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Handshakes {
+    #[serde(skip)]
     syns: VecDeque<u64>,
+    #[serde(skip)]
     completed: VecDeque<u64>,
     /// The usual share of SYNs that lead to a connection, and how many connections taught it.
     usual: f64,

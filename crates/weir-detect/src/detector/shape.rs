@@ -1,6 +1,7 @@
 //! D3: packets that look otherwise than usual. How far a window's samples are from the learned shape, against how far calm windows
 //! were from it.
 
+use serde::{Deserialize, Serialize};
 use weir_policy::rules::MatchVector;
 
 use super::{CAP, Family, Score};
@@ -20,13 +21,14 @@ pub const SLIGHT: f64 = 0.15;
 pub const TIMES: f64 = 1.25;
 
 /// What is usual, and how usual it is to be off.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Shapes {
     usual: Option<Shape>,
     mean: f64,
     variance: f64,
     windows: u64,
     /// Calm packets that are too few for a window's shape by themselves.
+    #[serde(skip)]
     few: Vec<MatchVector>,
 }
 

@@ -1,6 +1,8 @@
 //! D6: TCP packets of connections that the host does not take part in. Customers send hardly any: the last ones of a connection that
 //! is closed already.
 
+use serde::{Deserialize, Serialize};
+
 use super::{CAP, Family, Score};
 use crate::baseline::{Fast, WINDOWS_PER_SECOND};
 use crate::vector::Window;
@@ -26,7 +28,7 @@ const WEIGHT: f64 = 1.0 / 600.0;
 const MANY: u64 = 50;
 
 /// What is usual at a target.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Strays {
     /// Share of strays among its TCP packets.
     usual: f64,

@@ -1,5 +1,7 @@
 //! An incident that is open, and the rules of one that is over, which wake when it comes back.
 
+mod asleep;
+
 use std::collections::VecDeque;
 
 use weir_policy::rules::{Match, MatchVector};
@@ -16,6 +18,7 @@ use crate::incident::{Life, Release, State};
 use crate::signature::{self, Signature, Signed, Use, synthesize};
 use crate::sources::Sources;
 use crate::vector::Vector;
+pub use asleep::Asleep;
 
 /// Samples that are enough when an attack is too slow for more.
 const FEW: usize = 16;

@@ -92,6 +92,16 @@ impl Traffic {
         Self { engine, number: 0, challenge: false, suffers: None, slots, sent: 0 }
     }
 
+    /// The same traffic before another engine.
+    pub fn before(self, engine: Engine) -> Self {
+        Self { engine, ..self }
+    }
+
+    /// Customers of whom nothing is sampled.
+    pub fn unseen_customers(&mut self, n: u64) {
+        self.slots[usize::from(syn_slot(0))] += n;
+    }
+
     /// So many windows of what `fill` sends in each.
     pub fn windows(&mut self, n: u64, mut fill: impl FnMut(&mut Self)) -> Vec<Event> {
         let mut events = Vec::new();
