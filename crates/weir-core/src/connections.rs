@@ -145,7 +145,7 @@ fn challenges<E: Env>(env: &E, target: u32) -> bool {
     config.reply != reply::NONE && env.policy(copy + target).is_some_and(|policy| policy.has(flag::CHALLENGE))
 }
 
-/// What is known of the flow of a packet that came for a target.
+/// What is known of the flow of a packet that came. `target`: for whom it counts.
 #[inline(always)]
 pub fn received<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, target: u32) -> u8 {
     let udp = p.transport == Transport::Udp;

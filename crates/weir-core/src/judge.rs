@@ -154,8 +154,9 @@ fn of_address<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, src: Addr, dst: 
     let slot = features::slot(frame, &p.blurred(frame), bytes);
     // What its list denies is no attack to be answered: it counts for nobody. Without a branch, as below.
     let counts = frame.blur((listed != Reason::DenyScoped as u8) as u8) as u32 & 1;
-    env.feature(target & 0u32.wrapping_sub(counts), frame.blur(slot) & 63);
-    let flow = connections::received(frame, env, &p.blurred(frame), target);
+    let counted = target & 0u32.wrapping_sub(counts);
+    env.feature(counted, frame.blur(slot) & 63);
+    let flow = connections::received(frame, env, &p.blurred(frame), counted);
     let seen = Seen { known, flow: frame.blur(flow), listed, entry };
     d.target = target;
     d.enforce = policy.has(flag::ENFORCE);

@@ -204,21 +204,20 @@ impl Engine {
         detection.window = number;
         let judge = &detection.judge;
         let regulars = detection.regulars.window(number, |target| judge.is_calm(target));
-        if !regulars.is_empty() {
-            self.datapath.note_regulars(&regulars)?;
-        }
+        // Whatever becomes of it, the window's events are not lost.
+        let noted = self.datapath.note_regulars(&regulars);
         if events.is_empty() && !changed && !detection.behind && detection.changed.is_empty() {
             self.keep_learned(now);
             self.store.hand_over();
-            return Ok(());
+            return noted;
         }
-        let mut read = Ok(());
+        let mut read = noted;
         if events.iter().any(|event| event.step == Step::Now(State::Ended)) {
             // What its rules matched is read for the last time before they are withdrawn.
             let counts = self.datapath.counters().unwrap_or_default();
-            read = self.tally(&counts);
+            read = read.and(self.tally(&counts));
         } else if changed {
-            read = self.count_rules();
+            read = read.and(self.count_rules());
         }
         let laid = if changed || self.detection.behind { self.lay() } else { Ok(()) };
         self.detection.behind = laid.is_err();

@@ -1,9 +1,9 @@
 //! Allow and deny lists of the node and of targets, and blocks that end by themselves.
 
-use weir_abi::Reason;
+use weir_abi::{Feature, Reason};
 use weir_policy::model::Verdict;
 
-use crate::packet::from;
+use crate::packet::{flag, from};
 use crate::story::{NODE, NOW, Story};
 use crate::world::{ANN, ANN6, BEN, CAT, SHOP, SHOP6, entry, policy, shop};
 
@@ -84,6 +84,21 @@ fn a_block_ends_at_its_tick_and_not_before() {
     story.passes(&ann6, "shop", Reason::Clean);
     story.wait(250);
     story.passes(&cat, "shop", Reason::Clean);
+}
+
+/// What the target's list denies is answered already: detection sees nothing of it, or it would answer again, at customers' cost.
+#[test]
+fn what_a_targets_list_denies_is_none_of_its_features() {
+    let mut p = policy([shop()]);
+    let set = p.sets.intern("bad");
+    p.lists = vec![entry("10.1.0.0/16", Verdict::Deny).in_set(set)];
+    p.targets[0].lists = vec![set];
+    let mut story = Story::of(&p);
+    story.drops(&from("10.1.2.3", SHOP).syn(1, 443), "shop", Reason::DenyScoped);
+    story.drops(&from("10.1.2.3", SHOP).tcp(1, 443, flag::ACK, b""), "shop", Reason::DenyScoped);
+    story.passes(&from("10.2.2.3", SHOP).tcp(1, 443, flag::ACK, b""), "shop", Reason::Clean);
+    let facts = [Feature::Syn, Feature::KnownFlow, Feature::UnknownFlow].map(|fact| story.feature("shop", fact));
+    assert_eq!(facts, [0, 0, 1]);
 }
 
 #[test]
