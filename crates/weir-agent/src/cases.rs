@@ -286,23 +286,11 @@ impl Cases {
 mod tests {
     //! More packets than there is room for.
     use super::*;
+    use crate::fake::sample;
     use weir_abi::Sample;
 
     fn packet() -> Seen {
-        let sample = Sample {
-            time_ns: 0,
-            length: 60,
-            target: 0,
-            reason: 0,
-            verdict: Verdict::Drop as u8,
-            rule: 0,
-            ifindex: 1,
-            weight: 1,
-            captured: 0,
-            pad: 0,
-            bytes: [0; weir_abi::sample::SAMPLE_BYTES],
-        };
-        (SystemTime::UNIX_EPOCH, sample)
+        (SystemTime::UNIX_EPOCH, Sample { verdict: Verdict::Drop as u8, ..sample(0, &[]) })
     }
 
     #[test]

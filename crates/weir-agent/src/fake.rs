@@ -4,11 +4,45 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use weir_abi::{Addr, Counter, FEATURE_SLOTS, Feature, Reason, Sample};
+use weir_abi::sample::SAMPLE_BYTES;
+use weir_abi::{Addr, Counter, FEATURE_SLOTS, Feature, Reason, Sample, Verdict};
 use weir_policy::diff::Diff;
 use weir_policy::image::TableImage;
 
 use crate::datapath::{ApplyReport, Attachment, Datapath, DatapathError, Hook, Interface, LostSamples, MapUse};
+
+/// A sample of a frame that passed.
+pub fn sample(target: u16, frame: &[u8]) -> Sample {
+    let captured = frame.len().min(SAMPLE_BYTES);
+    let mut bytes = [0; SAMPLE_BYTES];
+    bytes[..captured].copy_from_slice(&frame[..captured]);
+    Sample {
+        time_ns: 0,
+        length: frame.len() as u32,
+        target,
+        reason: Reason::Clean as u8,
+        verdict: Verdict::Pass as u8,
+        rule: 0,
+        ifindex: 1,
+        weight: 1,
+        captured: captured as u16,
+        pad: 0,
+        bytes,
+    }
+}
+
+/// A SYN as hping3 sends it: no options, any source.
+pub fn bare_syn(target: u16, to: [u8; 4], number: u32) -> Sample {
+    let mut frame = [0; 60];
+    frame[12..14].copy_from_slice(&[0x08, 0x00]);
+    frame[14..26].copy_from_slice(&[0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0]);
+    frame[26..30].copy_from_slice(&number.wrapping_mul(2_654_435_761).to_be_bytes());
+    frame[30..34].copy_from_slice(&to);
+    frame[34..38].copy_from_slice(&[(number >> 8) as u8, number as u8, 0x01, 0xbb]);
+    frame[38..42].copy_from_slice(&number.wrapping_mul(40_503).to_be_bytes());
+    frame[46..50].copy_from_slice(&[0x50, 0x02, 0x02, 0x00]);
+    sample(target, &frame)
+}
 
 /// What the test sees and sets.
 #[derive(Debug, Default)]

@@ -4,10 +4,9 @@ use std::fs;
 use std::time::{Duration, Instant, SystemTime};
 
 use weir_abi::counters::{feature_slot, kind};
-use weir_abi::sample::SAMPLE_BYTES;
-use weir_abi::{Addr, FEATURE_SLOTS, Reason, Sample, Verdict};
+use weir_abi::{Addr, FEATURE_SLOTS, Sample};
 use weir_agent::engine::{Engine, Now, Settings};
-use weir_agent::fake::Fake;
+use weir_agent::fake::{self, Fake};
 use weir_agent::host::Host;
 
 const GAME: &str = "apiVersion: weir.dev/v1alpha1\nkind: ClusterProtection\nmetadata: {name: host}\nspec: {mode: Enforce, target: {nodes: {}}}\n";
@@ -23,7 +22,7 @@ fn mixed(n: u32) -> u32 {
 
 /// A game's datagram to 192.0.2.10. A quarter of the customers are as far away as all of the flood seems to be.
 fn datagram(source: u32, number: u32) -> Sample {
-    let mut bytes = [0; SAMPLE_BYTES];
+    let mut bytes = [0; 14 + u8::MAX as usize];
     bytes[12..14].copy_from_slice(&[0x08, 0x00]);
     let flood = source & FLOOD != 0;
     let [length, ttl] =
@@ -33,19 +32,7 @@ fn datagram(source: u32, number: u32) -> Sample {
     bytes[30..34].copy_from_slice(&[192, 0, 2, 10]);
     let port = (1024 + (mixed(source) % 60_000) as u16).to_be_bytes();
     bytes[34..42].copy_from_slice(&[port[0], port[1], 0x6d, 0x38, 0, length - 20, 0, 0]);
-    Sample {
-        time_ns: 0,
-        length: u32::from(length) + 14,
-        target: 1,
-        reason: Reason::Clean as u8,
-        verdict: Verdict::Pass as u8,
-        rule: 0,
-        ifindex: 1,
-        weight: 1,
-        captured: u16::from(length) + 14,
-        pad: 0,
-        bytes,
-    }
+    fake::sample(1, &bytes[..usize::from(length) + 14])
 }
 
 struct World {

@@ -4,10 +4,9 @@ use std::fs;
 use std::time::{Duration, Instant, SystemTime};
 
 use weir_abi::counters::{syn_fact, syn_slot};
-use weir_abi::sample::SAMPLE_BYTES;
-use weir_abi::{FEATURE_SLOTS, Reason, Sample, Verdict};
+use weir_abi::{FEATURE_SLOTS, Sample};
 use weir_agent::engine::{Engine, Now, Settings};
-use weir_agent::fake::Fake;
+use weir_agent::fake::{self, Fake};
 use weir_agent::host::Host;
 use weir_agent::notify::{Audience, Notifier};
 use weir_agent::policy::load;
@@ -27,7 +26,7 @@ struct World {
 /// A SYN to 192.0.2.10: a customer's, with options, or a tool's, with none.
 fn syn(number: u32, bare: bool) -> Sample {
     let mixed = number.wrapping_mul(2_654_435_761);
-    let mut bytes = [0; SAMPLE_BYTES];
+    let mut bytes = [0; 60];
     bytes[12..14].copy_from_slice(&[0x08, 0x00]);
     let (length, ttl, offset) = if bare { (40, 64, 0x50) } else { (44, 48 + (mixed >> 20) as u8 % 64, 0x60) };
     bytes[14..26].copy_from_slice(&[0x45, 0, 0, length, 0, 0, 0x40, 0, ttl, 6, 0, 0]);
@@ -37,19 +36,7 @@ fn syn(number: u32, bare: bool) -> Sample {
     bytes[38..42].copy_from_slice(&number.wrapping_mul(40_503).to_be_bytes());
     bytes[46..50].copy_from_slice(&[offset, 0x02, if bare { 2 } else { 0xfa }, 0xf0]);
     bytes[54..58].copy_from_slice(&[2, 4, 5, 0xb4]);
-    Sample {
-        time_ns: 0,
-        length: 60,
-        target: 1,
-        reason: Reason::Clean as u8,
-        verdict: Verdict::Pass as u8,
-        rule: 0,
-        ifindex: 1,
-        weight: 1,
-        captured: 60,
-        pad: 0,
-        bytes,
-    }
+    fake::sample(1, &bytes)
 }
 
 impl World {

@@ -12,10 +12,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use weir_abi::counters::{syn_fact, syn_slot};
-use weir_abi::sample::SAMPLE_BYTES;
-use weir_abi::{Counter, FEATURE_SLOTS, Reason, Sample, Verdict};
+use weir_abi::{Counter, FEATURE_SLOTS, Reason, Sample};
 use weir_agent::engine::Settings;
-use weir_agent::fake::Fake;
+use weir_agent::fake::{self, Fake};
 use weir_agent::notify::Audience;
 use weir_agent::run::{Options, run_until};
 use weir_api::spec::Mode;
@@ -259,27 +258,7 @@ fn an_incident_from_the_first_look_to_the_capture() {
 
 /// A SYN without options to the shop.
 fn bare_syn(number: u32) -> Sample {
-    let mut bytes = [0; SAMPLE_BYTES];
-    bytes[12..14].copy_from_slice(&[0x08, 0x00]);
-    bytes[14..26].copy_from_slice(&[0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0]);
-    bytes[26..30].copy_from_slice(&number.wrapping_mul(2_654_435_761).to_be_bytes());
-    bytes[30..34].copy_from_slice(&[192, 0, 2, 80]);
-    bytes[34..38].copy_from_slice(&[(number >> 8) as u8, number as u8, 0x01, 0xbb]);
-    bytes[38..42].copy_from_slice(&number.wrapping_mul(40_503).to_be_bytes());
-    bytes[46..50].copy_from_slice(&[0x50, 0x02, 0x02, 0x00]);
-    Sample {
-        time_ns: 0,
-        length: 60,
-        target: 2,
-        reason: Reason::Clean as u8,
-        verdict: Verdict::Pass as u8,
-        rule: 0,
-        ifindex: 1,
-        weight: 1,
-        captured: 60,
-        pad: 0,
-        bytes,
-    }
+    fake::bare_syn(2, [192, 0, 2, 80], number)
 }
 
 #[test]

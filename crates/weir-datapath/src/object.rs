@@ -226,15 +226,23 @@ impl Object {
 /// when a signal comes.
 const ATTEMPTS: usize = 5;
 
-fn load(name: &'static str, mut once: impl FnMut() -> std::result::Result<(), ProgramError>) -> Result<()> {
+/// Tries until it is loaded, or refused for another reason than a signal.
+fn again<T, E>(
+    mut once: impl FnMut() -> std::result::Result<T, E>,
+    interrupted: fn(&E) -> bool,
+) -> std::result::Result<T, E> {
     for _ in 1..ATTEMPTS {
         match once() {
-            Err(ProgramError::LoadError { io_error, .. }) if io_error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(e) => return Err(DatapathError::Program { name, source: Box::new(e) }),
-            Ok(()) => return Ok(()),
+            Err(e) if interrupted(&e) => {}
+            other => return other,
         }
     }
-    once().map_err(|e| DatapathError::Program { name, source: Box::new(e) })
+    once()
+}
+
+fn load(name: &'static str, once: impl FnMut() -> std::result::Result<(), ProgramError>) -> Result<()> {
+    let interrupted = |e: &ProgramError| matches!(e, ProgramError::LoadError { io_error, .. } if io_error.kind() == std::io::ErrorKind::WouldBlock);
+    again(once, interrupted).map_err(|e| DatapathError::Program { name, source: Box::new(e) })
 }
 
 /// The highest number that a CPU of this machine can have. Numbers may have gaps, so their count is not enough.

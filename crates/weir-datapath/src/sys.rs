@@ -14,7 +14,7 @@ pub use batch::{delete_all, lookup, map_set, read_all, update_all};
 pub use extension::{Extensions, extensions};
 pub use info::{LinkInfo, link_info, map_info, program_info, program_name};
 pub use link::{extend, link_create, link_detach, link_update};
-pub use load::{BPF_XDP, Code, btf_load, constant, constant_of, program_by_id, xdp_load};
+pub use load::{BPF_XDP, Code, btf_load, constant, constant_of, instruction, program_by_id, xdp_load};
 pub use pin::{object_get, object_pin};
 pub use query::tcx_programs;
 

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Traffic, customer, flood_syn};
+use common::{Traffic, began, customer, flood_syn, signed};
 use proptest::prelude::*;
 use weir_abi::{Addr, FEATURE_SLOTS};
 use weir_detect::detector::Family;
@@ -13,18 +13,6 @@ use weir_detect::record::Incidents;
 use weir_detect::signature::{Signed, Use};
 use weir_detect::vector::Vector;
 use weir_detect::watch::{Label, Sampled, Step};
-
-fn began(events: &[Event]) -> Vec<(u64, Label)> {
-    let began = events.iter().filter_map(|e| match &e.step {
-        Step::Began { label, .. } => Some((e.window, *label)),
-        _ => None,
-    });
-    began.collect()
-}
-
-fn signed(events: &[Event]) -> Vec<u64> {
-    events.iter().filter(|e| matches!(e.step, Step::Signed { .. })).map(|e| e.window).collect()
-}
 
 #[test]
 fn a_forged_syn_flood_is_signed_in_its_first_window_and_let_go_after_it() {

@@ -2,10 +2,10 @@
 
 mod common;
 
-use common::Traffic;
-use weir_detect::engine::{Engine, Event, Memory, Settings};
+use common::{Traffic, began, signed};
+use weir_detect::engine::{Engine, Memory, Settings};
 use weir_detect::vector::Vector;
-use weir_detect::watch::{Label, Step};
+use weir_detect::watch::Label;
 
 /// What the engine knows of the traffic's target, through the forms in which it is kept.
 fn kept(engine: &Engine) -> Memory {
@@ -20,18 +20,6 @@ fn restarted(traffic: Traffic, away: u64) -> Traffic {
     let mut engine = Engine::new(Settings::default());
     assert_eq!(engine.restore(7, &memory, away), Vec::<&str>::new());
     traffic.before(engine)
-}
-
-fn began(events: &[Event]) -> Vec<(u64, Label)> {
-    let began = events.iter().filter_map(|e| match &e.step {
-        Step::Began { label, .. } => Some((e.window, *label)),
-        _ => None,
-    });
-    began.collect()
-}
-
-fn signed(events: &[Event]) -> Vec<u64> {
-    events.iter().filter(|e| matches!(e.step, Step::Signed { .. })).map(|e| e.window).collect()
 }
 
 #[test]

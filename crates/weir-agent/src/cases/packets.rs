@@ -73,22 +73,11 @@ impl Packets {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fake;
     use std::time::Duration;
 
     fn packet(number: u32, verdict: Verdict) -> Seen {
-        let sample = Sample {
-            time_ns: 0,
-            length: number,
-            target: 1,
-            reason: 0,
-            verdict: verdict as u8,
-            rule: 0,
-            ifindex: 1,
-            weight: 1,
-            captured: 0,
-            pad: 0,
-            bytes: [0; weir_abi::sample::SAMPLE_BYTES],
-        };
+        let sample = Sample { length: number, verdict: verdict as u8, ..fake::sample(1, &[]) };
         (SystemTime::UNIX_EPOCH + Duration::from_millis(number.into()), sample)
     }
 

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use weir_abi::counters::{fact, feature_slot, kind, syn_fact, syn_slot};
 use weir_abi::sample::SAMPLE_BYTES;
-use weir_abi::{FEATURE_SLOTS, Reason, Sample, Verdict};
+use weir_abi::{FEATURE_SLOTS, Sample};
 use weir_agent::engine::{Engine, Now, Settings};
-use weir_agent::fake::Fake;
+use weir_agent::fake::{self, Fake};
 use weir_agent::host::Host;
 use weir_agent::policy::load;
 use weir_api::local::{IncidentRow, RuleRow};
@@ -28,28 +28,7 @@ pub struct World {
 
 /// A SYN as hping3 sends it: no options, any source, to 192.0.2.10.
 pub fn bare_syn(number: u32) -> Sample {
-    let mut bytes = [0; SAMPLE_BYTES];
-    bytes[12..14].copy_from_slice(&[0x08, 0x00]);
-    let ip = [0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0];
-    bytes[14..26].copy_from_slice(&ip);
-    bytes[26..30].copy_from_slice(&number.wrapping_mul(2_654_435_761).to_be_bytes());
-    bytes[30..34].copy_from_slice(&[192, 0, 2, 10]);
-    bytes[34..38].copy_from_slice(&[(number >> 8) as u8, number as u8, 0x01, 0xbb]);
-    bytes[38..42].copy_from_slice(&number.wrapping_mul(40_503).to_be_bytes());
-    bytes[46..50].copy_from_slice(&[0x50, 0x02, 0x02, 0x00]);
-    Sample {
-        time_ns: 0,
-        length: 60,
-        target: 1,
-        reason: Reason::Clean as u8,
-        verdict: Verdict::Pass as u8,
-        rule: 0,
-        ifindex: 1,
-        weight: 1,
-        captured: 60,
-        pad: 0,
-        bytes,
-    }
+    fake::bare_syn(1, [192, 0, 2, 10], number)
 }
 
 /// An IPv4 packet to 192.0.2.10 from source number `n`: protocol 6 (an ACK) or 17, ports, TTL, bytes of payload.

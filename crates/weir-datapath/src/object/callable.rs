@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use aya::{Ebpf, EbpfError};
 use aya_obj::generated::bpf_insn;
 
-use super::{ATTEMPTS, data};
+use super::{again, data};
 use crate::error::{DatapathError, Result};
 use crate::sys::{self, Code};
 
@@ -39,23 +39,15 @@ pub fn load(object: &[u8], name: &'static str, loaded: &Ebpf) -> Result<OwnedFd>
     let instructions = program.instructions.iter().map(word).collect::<Vec<_>>();
     let functions = program.func_info.func_info.iter().map(|info| [info.insn_off, info.type_id]).collect::<Vec<_>>();
     let code = Code { name, instructions: &instructions, functions: &functions, flags: 0, attach_type: 0 };
-    let what = || format!("loading {name} for calls from a dispatcher's slot");
-    let refused = |source: io::Error| DatapathError::Sys { what: what(), source };
+    let refused =
+        |source: io::Error| DatapathError::Sys { what: format!("loading {name} for a dispatcher's slot"), source };
     let types = types.ok_or_else(|| DatapathError::Missing("types (BTF)".into()))?;
     let types = sys::btf_load(&types).map_err(refused)?;
-    for _ in 1..ATTEMPTS {
-        match sys::xdp_load(&code, types.as_fd()) {
-            Err(e) if e.kind() == ErrorKind::WouldBlock => {}
-            other => return other.map_err(refused),
-        }
-    }
-    sys::xdp_load(&code, types.as_fd()).map_err(refused)
+    again(|| sys::xdp_load(&code, types.as_fd()), |e| e.kind() == ErrorKind::WouldBlock).map_err(refused)
 }
 
 /// An instruction as the kernel reads it.
 fn word(instruction: &bpf_insn) -> u64 {
     let registers = instruction._bitfield_1.get(0, 8) as u8;
-    let [o0, o1] = instruction.off.to_ne_bytes();
-    let [i0, i1, i2, i3] = instruction.imm.to_ne_bytes();
-    u64::from_ne_bytes([instruction.code, registers, o0, o1, i0, i1, i2, i3])
+    sys::instruction(instruction.code, registers, instruction.off, instruction.imm)
 }

@@ -29,6 +29,13 @@ pub(super) struct Load {
     pub line_info_rec_size: u32,
 }
 
+/// `struct bpf_insn`; `registers`: both, as they lie in one byte.
+pub fn instruction(code: u8, registers: u8, offset: i16, immediate: i32) -> u64 {
+    let [o0, o1] = offset.to_ne_bytes();
+    let [i0, i1, i2, i3] = immediate.to_ne_bytes();
+    u64::from_ne_bytes([code, registers, o0, o1, i0, i1, i2, i3])
+}
+
 /// `enum bpf_attach_type`.
 pub const BPF_XDP: u32 = 37;
 

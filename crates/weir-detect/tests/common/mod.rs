@@ -7,7 +7,7 @@ use weir_abi::{Addr, FEATURE_SLOTS};
 use weir_detect::detector::harm::Suffering;
 use weir_detect::engine::{Engine, Event, Row, Settings};
 use weir_detect::vector::Vector;
-use weir_detect::watch::Sampled;
+use weir_detect::watch::{Label, Sampled, Step};
 use weir_policy::rules::MatchVector;
 
 /// Numbers that look like chance, and are the same each time.
@@ -68,6 +68,20 @@ pub fn flood_syn(i: u64) -> Sampled {
 pub fn other_syn(i: u64) -> Sampled {
     let n = mixed(i ^ 0x7777_0000);
     Syn { ttl: 64, length: 44, port: n as u16, window: 1234, offset: 6, layout: 99, facts: 0, source: n }.sampled()
+}
+
+/// Windows in which incidents began, and what they were called.
+pub fn began(events: &[Event]) -> Vec<(u64, Label)> {
+    let began = events.iter().filter_map(|e| match &e.step {
+        Step::Began { label, .. } => Some((e.window, *label)),
+        _ => None,
+    });
+    began.collect()
+}
+
+/// Windows in which rules were written.
+pub fn signed(events: &[Event]) -> Vec<u64> {
+    events.iter().filter(|e| matches!(e.step, Step::Signed { .. })).map(|e| e.window).collect()
 }
 
 /// An engine and the counters that it reads.

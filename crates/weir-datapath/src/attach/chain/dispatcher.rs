@@ -58,12 +58,10 @@ fn code(config: &DispatcherConfig, map: i32) -> (Vec<u64>, Vec<[u32; 2]>) {
     (out, functions)
 }
 
-/// `struct bpf_insn`.
+/// An instruction.
 fn op(code: u8, destination: u8, source: u8, offset: i16, immediate: i32) -> u64 {
     let registers = if cfg!(target_endian = "little") { source << 4 | destination } else { destination << 4 | source };
-    let [o0, o1] = offset.to_ne_bytes();
-    let [i0, i1, i2, i3] = immediate.to_ne_bytes();
-    u64::from_ne_bytes([code, registers, o0, o1, i0, i1, i2, i3])
+    sys::instruction(code, registers, offset, immediate)
 }
 
 #[cfg(test)]
