@@ -8,6 +8,7 @@ use weir_abi::{Addr, FEATURE_SLOTS, Sample};
 use weir_agent::engine::{Engine, Now, Settings};
 use weir_agent::fake::{self, Fake};
 use weir_agent::host::Host;
+use weir_api::local::{RuleAction, Ruling, Standing};
 
 const GAME: &str = "apiVersion: weir.dev/v1alpha1\nkind: ClusterProtection\nmetadata: {name: host}\nspec: {mode: Enforce, target: {nodes: {}}}\n";
 
@@ -116,6 +117,11 @@ fn a_flood_like_customers_is_limited_and_those_who_came_before_it_are_known() {
     assert!(slots != 0 && cost != 0, "{incidents:?}");
     assert!(incidents[0].evidence.iter().any(|line| line.starts_with("limit: ")), "{incidents:?}");
     assert!(incidents[0].mitigated.is_some());
+    let rows = world.engine.view().rules();
+    let row = rows.iter().find(|row| row.id == "1.regular").unwrap();
+    assert_eq!((row.action, row.standing), (RuleAction::Limit, Standing::InForce));
+    let refused = world.engine.rule("1.regular", Ruling::Rejected, None, at(world.start, world.windows)).unwrap_err();
+    assert!(refused.to_string().starts_with("1.regular is a limit, which goes with its incident"), "{refused}");
     let mut since = world.kernel.state().regulars.clone();
     since.retain(|(_, source)| source.ip4() & 0xffff_ff00 != 0x0a00_0000);
     assert_eq!(since, [], "a flood teaches nothing");

@@ -98,11 +98,12 @@ impl Detection {
                 row(format!("{}.{name}", incident.id), text, stands, case.since)
             };
             let strays = self.judge.holding(incident.id).map(|(_, strays)| strays).max();
-            let strays = strays.map(|n| limit("limit", format!("packets of no known connection, over {n} per second")));
+            let strays =
+                strays.map(|n| limit(LIMITS[0], format!("packets of no known connection, over {n} per second")));
             let others = self.judge.limiting(incident.id).map(|(_, packets)| packets).max();
             let others = others.map(|n| {
                 let kind = incident.vector.label();
-                limit("regular", format!("{kind} of sources that do not come regularly, over {n} per second"))
+                limit(LIMITS[1], format!("{kind} of sources that do not come regularly, over {n} per second"))
             });
             return rules.chain(strays).chain(others).collect();
         }
@@ -131,6 +132,9 @@ impl Detection {
         (text, (life.state == State::Watching).then(|| self.last() + windows(life.left())))
     }
 }
+
+/// What stands for a number where an incident limits: strangers, and sources that do not come regularly.
+pub(super) const LIMITS: [&str; 2] = ["limit", "regular"];
 
 const OBSERVES: &str = "its target observes";
 

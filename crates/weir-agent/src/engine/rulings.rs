@@ -4,6 +4,7 @@ use weir_abi::policy::flag;
 use weir_api::local::{RuleRow, Ruling, RulingRow};
 use weir_api::spec::Moment;
 
+use super::rules::LIMITS;
 use super::{Engine, Now, Refusal};
 use crate::cases::Kind;
 
@@ -63,7 +64,7 @@ impl Engine {
         let (incident, number) = id.split_once('.').ok_or_else(unknown)?;
         let incident: u64 = incident.parse().map_err(|_| unknown())?;
         let case = self.detection.cases.get(incident).ok_or_else(unknown)?;
-        if number == "limit" {
+        if LIMITS.contains(&number) {
             let message = format!("{id} is a limit, which goes with its incident: only rules are approved or rejected");
             return Err(Refusal::Unwise(message));
         }
@@ -83,7 +84,8 @@ impl Engine {
     fn no_rule(&self, id: &str) -> String {
         let open = |row: &&RuleRow| {
             let case = row.incident.and_then(|incident| self.detection.cases.get(incident));
-            case.is_some_and(|case| case.open) && !row.id.ends_with(".limit")
+            let is_limit = row.id.split_once('.').is_some_and(|(_, number)| LIMITS.contains(&number));
+            case.is_some_and(|case| case.open) && !is_limit
         };
         let rules = self.view.rules();
         let ids = rules.iter().filter(open).map(|row| row.id.as_str()).take(20).collect::<Vec<_>>();
