@@ -279,7 +279,7 @@ impl Engine {
 
     /// An incident's packets and what is needed to tell of them.
     pub fn evidence(&self, id: u64) -> Result<Evidence, Refusal> {
-        let incident = self.view.incidents().iter().find(|row| row.id == id).cloned();
+        let incident = self.view.incident(id);
         let unknown = || Refusal::Unknown(format!("there is no incident {id}: `weir incidents` lists those there are"));
         let incident = incident.ok_or_else(unknown)?;
         let case = self.detection.cases.get(id);
