@@ -25,6 +25,12 @@ impl Default for Rates {
 }
 
 impl Rates {
+    /// The first rates that are measured: what a target's customers look like is known the sooner the more of them are seen.
+    #[must_use]
+    pub fn first(passed_per_s: f64, dropped_per_s: f64) -> Self {
+        Self { pass_mask: step(0, passed_per_s), drop_mask: step(0, dropped_per_s) }
+    }
+
     /// The rates for this many packets a second. Sparser at once, denser by one step at a time, so that a pulsing flood
     /// does not swing them.
     #[must_use]
@@ -92,6 +98,12 @@ mod tests {
         assert_eq!(rates.pass_mask, 1023);
         assert!(1_000_000.0 / f64::from(rates.pass_mask + 1) <= AIM_PER_SECOND);
         assert_eq!(Rates::default().adapt(f64::MAX, f64::NAN).pass_mask, (1 << 31) - 1);
+    }
+
+    #[test]
+    fn the_first_measurement_counts_at_once() {
+        assert_eq!(Rates::first(100.0, 0.0), Rates { pass_mask: 0, drop_mask: 0 });
+        assert_eq!(Rates::first(3000.0, 1_000_000.0), Rates { pass_mask: 3, drop_mask: 1023 });
     }
 
     #[test]

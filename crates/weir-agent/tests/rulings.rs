@@ -36,11 +36,13 @@ fn say(world: &mut World, id: &str, ruling: Ruling) -> Result<RuleRow, String> {
 }
 
 #[test]
-fn a_rule_that_only_counts_may_be_approved() {
+fn a_rule_that_only_limits_may_be_approved() {
     let mut world = reflection(SHOP);
     let before = row(&world, "1.1");
-    assert_eq!((before.action, before.standing), (RuleAction::Count, Standing::Waiting));
+    assert_eq!((before.action, before.standing), (RuleAction::Limit, Standing::InForce));
     assert_eq!(before.why, "too little is known of customers to drop by it");
+    let limit = row(&world, "1.regular");
+    assert_eq!(limit.rule, format!("{}, of sources that do not come regularly, over 200 per second", before.rule));
     assert_eq!(world.rules().0, 0);
 
     let said = say(&mut world, "1.1", Ruling::Approved).unwrap();
@@ -64,13 +66,14 @@ fn a_rule_that_only_counts_may_be_approved() {
     world.reload(&SHOP.replace("spec: {", "spec: {deny: [{cidr: 203.0.113.0/24}], "));
     attack(&mut world, 12);
     assert_eq!((world.rules().0, row(&world, "1.1").ruling), (enforced, Some(ruling)));
-    world.windows(320, 0);
+    world.windows(500, 0);
     assert_eq!((world.incidents()[0].state.as_str(), world.rules()), ("Ended", (0, 0)));
     let gone = say(&mut world, "1.1", Ruling::Approved).unwrap_err();
     assert_eq!(gone, "incident 1 is over, and rule 1.1 is withdrawn with it");
     // The next incident's rules are new ones.
     attack(&mut world, 12);
-    assert_eq!((row(&world, "2.1").standing, row(&world, "2.1").ruling), (Standing::Waiting, None));
+    assert_eq!((row(&world, "2.1").standing, row(&world, "2.1").ruling), (Standing::InForce, None));
+    assert_eq!((row(&world, "2.1").action, world.rules().0), (RuleAction::Limit, 0));
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::incident::{Life, State};
 use crate::reservoir::{MOST, Reservoir};
 use crate::signature::{self, Signature, Signed};
 use crate::vector::{Vector, Window};
-use crate::watch::{Offered, Sampled, Seen, Step, Watch};
+use crate::watch::{Limited, Offered, Sampled, Seen, Step, Watch};
 use carpet::Carpet;
 use group::Group;
 use hours::Hours;
@@ -507,20 +507,16 @@ impl Engine {
 
     /// What an incident holds the strays of its targets to, packets per second.
     pub fn holding(&self, incident: u64) -> impl Iterator<Item = (u32, u64)> {
-        self.least(incident, Watch::held)
-    }
-
-    /// What an incident holds all packets of its kind to whose sources do not come regularly, packets per second.
-    pub fn limiting(&self, incident: u64) -> impl Iterator<Item = (u32, u64)> {
-        self.least(incident, Watch::limited)
-    }
-
-    fn least(&self, incident: u64, what: fn(&Watch) -> Option<u64>) -> impl Iterator<Item = (u32, u64)> {
         let of = move |state: &Target| {
             let mine = state.watches.iter().filter(|watch| watch.named() == incident);
-            mine.filter_map(what).min()
+            mine.filter_map(Watch::held).min()
         };
         self.targets.iter().filter_map(move |(id, state)| Some((*id, of(state)?)))
+    }
+
+    /// What an incident holds packets to whose sources do not come regularly.
+    pub fn limiting(&self, incident: u64) -> impl Iterator<Item = (u32, Limited)> {
+        self.limited().filter(move |(_, of, _)| *of == incident).map(|(target, _, limited)| (target, limited))
     }
 
     fn watches(&self) -> impl Iterator<Item = &Watch> {
@@ -534,11 +530,10 @@ impl Engine {
         self.targets.iter().filter_map(move |(id, state)| Some((*id, least(state)?)))
     }
 
-    /// What targets' packets of a kind are held to whose sources do not come regularly, packets per second.
-    pub fn limited(&self) -> impl Iterator<Item = (u32, Vector, u64)> {
+    /// What targets' packets are held to whose sources do not come regularly, with the incidents that this is of.
+    pub fn limited(&self) -> impl Iterator<Item = (u32, u64, Limited)> {
         self.targets.iter().flat_map(|(id, state)| {
-            let watches = Vector::ALL.into_iter().zip(&state.watches);
-            watches.filter_map(|(vector, watch)| Some((*id, vector, watch.limited()?)))
+            state.watches.iter().filter_map(|watch| Some((*id, watch.named(), watch.limited()?)))
         })
     }
 

@@ -9,7 +9,6 @@ use weir_policy::overlay::{Asked, FIRST, TargetLimit, TargetRule, TargetStrays};
 use weir_policy::rules::{Match, Mode};
 
 use crate::engine::Engine;
-use crate::watch::limit::all_of;
 
 /// What a person said of an incident's rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,30 +44,25 @@ impl Layer {
         &self.laid
     }
 
-    /// Rules that may only limit count what they match; what limits is all packets of a kind.
+    /// Rules of incidents drop or count; those that may not drop limit where a limit is in force, which may be for a whole kind of packets as well.
     fn rules(&mut self, engine: &Engine, said: impl Fn(u64, &Match) -> Option<Word>) -> Vec<TargetRule> {
+        let limits = engine.limited().collect::<Vec<_>>();
         let mut wanted: Vec<TargetRule> = Vec::new();
         for (target, incident, signed, drops) in engine.rules_of_incidents() {
+            let limited =
+                || limits.iter().any(|(of, _, limit)| *of == target && limit.matches.contains(&signed.matches));
             let mode = match (said(incident, &signed.matches), drops) {
                 (Some(Word::Rejected), _) => continue,
                 (Some(Word::Approved), _) | (None, true) => Mode::Enforce,
+                (None, false) if limited() => Mode::Limit,
                 (None, false) => Mode::Shadow,
             };
-            let same = |rule: &TargetRule| rule.mode == mode && rule.matches == signed.matches;
-            if let Some(shared) = wanted.iter_mut().find(|rule| same(rule)) {
-                if !shared.targets.contains(&target) {
-                    shared.targets.push(target);
-                }
-                continue;
-            }
-            wanted.push(TargetRule { id: 0, matches: signed.matches.clone(), mode, targets: vec![target] });
+            want(&mut wanted, &signed.matches, mode, target);
         }
-        for (target, vector, _) in engine.limited() {
-            let Some(matches) = all_of(vector) else { continue };
-            match wanted.iter_mut().find(|rule| rule.mode == Mode::Limit && rule.matches == matches) {
-                Some(shared) => shared.targets.push(target),
-                None => wanted.push(TargetRule { id: 0, matches, mode: Mode::Limit, targets: vec![target] }),
-            }
+        for (target, incident, limit) in &limits {
+            // Of an incident's own rules people may have said what else is to become.
+            let others = limit.matches.iter().filter(|matches| said(*incident, matches).is_none());
+            others.for_each(|matches| want(&mut wanted, matches, Mode::Limit, *target));
         }
         self.number(&mut wanted);
         wanted
@@ -97,12 +91,21 @@ impl Layer {
     }
 }
 
+/// Wants a rule in force for a target more.
+fn want(wanted: &mut Vec<TargetRule>, matches: &Match, mode: Mode, target: u32) {
+    match wanted.iter_mut().find(|rule| rule.mode == mode && rule.matches == *matches) {
+        Some(shared) if shared.targets.contains(&target) => {}
+        Some(shared) => shared.targets.push(target),
+        None => wanted.push(TargetRule { id: 0, matches: matches.clone(), mode, targets: vec![target] }),
+    }
+}
+
 /// What targets are to take of what limiting rules match, all kinds together.
 fn limited(engine: &Engine, tick_hz: u32) -> Vec<TargetLimit> {
     let mut sums = BTreeMap::<u32, u64>::new();
-    for (target, _, packets) in engine.limited() {
+    for (target, _, limit) in engine.limited() {
         let sum = sums.entry(target).or_default();
-        *sum = sum.saturating_add(packets);
+        *sum = sum.saturating_add(limit.packets);
     }
     let cost = |packets: u64| (u64::from(tick_hz) << TARGET_UNIT_SHIFT) / packets.max(1);
     sums.into_iter().map(|(target, packets)| TargetLimit { target, cost: cost(packets).max(1) }).collect()

@@ -226,12 +226,15 @@ impl Incidents {
                 incident.signature.rules.retain(|rule| !rules.contains(&rule.matches));
                 incident.evidence.extend(rules.iter().map(|rule| format!("{WITHDRAWN}{rule}: {why}")));
             }
-            Step::Limited { packets } => {
+            Step::Limited { limit } => {
                 let Some(incident) = self.0.get_mut(&id) else { return };
                 incident.acts(window);
                 incident.evidence.retain(|line| !line.starts_with(LIMITED));
-                incident.evidence.push(match packets {
-                    Some(packets) => format!("{LIMITED}{packets} packets/s of sources that do not come regularly"),
+                incident.evidence.push(match limit {
+                    Some(limit) => {
+                        let (packets, what) = (limit.packets, limit.told());
+                        format!("{LIMITED}{packets} packets/s that match {what}, of sources that do not come regularly")
+                    }
                     None => format!("{LIMITED}none any more: rules match nearly everything"),
                 });
             }

@@ -16,7 +16,10 @@ mod prior;
 use weir_policy::rules::{Match, MatchVector, Term};
 
 use crate::bound::share_upper;
-pub use cover::synthesize;
+pub use cover::{of_improper, synthesize};
+
+/// Packets of an attack that make a rule at least, of however few.
+const FEWEST: usize = 5;
 
 /// How signatures are made.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,6 +48,13 @@ pub struct Settings {
     pub lift: f64,
     /// The share of the attack's own packets that the rules must cover for a signature to count.
     pub accept: f64,
+}
+
+impl Settings {
+    /// Of so many packets of an attack, the fewest that make a rule: fewer are chance, such as one customer who repeats a SYN.
+    fn least(&self, attack: usize) -> usize {
+        ((self.support * attack as f64).ceil() as usize).max(FEWEST)
+    }
 }
 
 impl Default for Settings {

@@ -2,7 +2,7 @@
 
 mod challenge;
 mod harm;
-pub(crate) mod limit;
+mod limit;
 mod memory;
 mod open;
 mod usual;
@@ -24,6 +24,7 @@ use crate::slow::Hourly;
 use crate::sources::Sources;
 use crate::vector::{Vector, Window};
 use harm::Completions;
+pub use limit::Limited;
 pub use memory::Learned;
 pub use open::Offered;
 use open::{Dormant, Now, Open};
@@ -112,10 +113,10 @@ pub enum Step {
         /// Packets per second.
         strays: u64,
     },
-    /// Packets of this kind whose sources do not come regularly are to be held to so many per second, or are not any more.
+    /// Packets whose sources do not come regularly are to be held to a limit, or are not any more.
     Limited {
-        /// Packets per second.
-        packets: Option<u64>,
+        /// How many, and which.
+        limit: Option<Limited>,
     },
     /// SYNs of sources that have proven nothing are to be challenged, or are not any more.
     Challenged {
@@ -313,8 +314,8 @@ impl Watch {
         self.acting()?.held()
     }
 
-    /// What packets of this kind are held to whose sources do not come regularly, packets per second.
-    pub fn limited(&self) -> Option<u64> {
+    /// What packets are held to whose sources do not come regularly.
+    pub fn limited(&self) -> Option<Limited> {
         self.acting()?.limited()
     }
 
@@ -370,7 +371,7 @@ impl Watch {
             let early = self.usual.early();
             let mut open = Open::new(id, label, above);
             open.may_drop = may_drop;
-            open.hygiene = verdict.families.contains(&Family::Hygiene) && seen.vector != Vector::Syn;
+            open.proven(seen.vector, &verdict);
             if label == Label::Attack {
                 open.collect(self.usual.recent_suspects(), settings);
                 // Only for the attack that they were written against.
@@ -402,6 +403,7 @@ impl Watch {
                 let completed = self.completions.second();
                 let now = Now {
                     count: count as f64,
+                    second: seen.second.packets(seen.vector),
                     usual: &self.usual.packets,
                     completed,
                     vector: seen.vector,
@@ -409,7 +411,7 @@ impl Watch {
                 };
                 if may_drop && !open.may_drop {
                     open.may_drop = true;
-                    open.hygiene = verdict.families.contains(&Family::Hygiene) && seen.vector != Vector::Syn;
+                    open.proven(seen.vector, &verdict);
                     steps.push(Step::Corroborated { verdict });
                 }
                 if open.may_drop {

@@ -55,10 +55,13 @@ impl Detection {
                 let text = format!("packets of no known connection are held to {strays} per second");
                 case.steps.add(at, Kind::Limit, text);
             }
-            Step::Limited { packets } => {
-                let text = match packets {
-                    Some(packets) => {
-                        format!("sources that do not come regularly are held to {packets} packets per second")
+            Step::Limited { limit } => {
+                let text = match limit {
+                    Some(limit) => {
+                        let (packets, what) = (limit.packets, limit.told());
+                        format!(
+                            "what matches {what} is held to {packets} packets per second, but for sources that come regularly"
+                        )
                     }
                     None => "nothing is limited any more".to_owned(),
                 };

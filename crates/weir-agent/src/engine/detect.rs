@@ -527,16 +527,18 @@ fn tell(event: &Event, image: &TableImage) {
                 "packets of no known connection are held back"
             );
         }
-        Step::Limited { packets: Some(packets) } => {
+        Step::Limited { limit: Some(limit) } => {
+            let what = limit.told();
             tracing::warn!(
                 incident,
                 target,
                 kind,
-                packets_per_s = packets,
+                packets_per_s = limit.packets,
+                what,
                 "no rule tells this attack from customers: packets of sources that do not come regularly are limited"
             );
         }
-        Step::Limited { packets: None } => {
+        Step::Limited { limit: None } => {
             tracing::info!(incident, target, kind, "nothing is limited any more: rules match the attack");
         }
         Step::Challenged { on: true } => {

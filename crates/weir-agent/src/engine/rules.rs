@@ -76,12 +76,14 @@ impl Detection {
         };
         if let Some(life) = self.judge.life(incident.id).filter(|_| case.open) {
             let end = self.end(life);
+            let limiting: Vec<_> = self.judge.limiting(incident.id).map(|(_, limited)| limited).collect();
             let rules = case.rules.iter().filter(written).map(|rule| {
                 let laid = self.judge.rules_of_incidents().filter(|(_, of, ..)| *of == incident.id);
                 let laid = laid.filter(|(_, _, signed, _)| signed.matches == rule.signed.matches);
                 let (targets, drops): (Vec<u32>, Vec<bool>) = laid.map(|(target, .., drops)| (target, drops)).unzip();
                 let asked = (!drops.is_empty()).then(|| drops.contains(&true));
-                let mut row = of_rule(rule, stands(rule, enforces, asked, life, &end));
+                let limits = limiting.iter().any(|limited| limited.matches.contains(&rule.signed.matches));
+                let mut row = of_rule(rule, stands(rule, enforces, asked, limits, life, &end));
                 if !targets.is_empty() {
                     row.targets = targets.into_iter().map(name).collect();
                 }
@@ -100,10 +102,9 @@ impl Detection {
             let strays = self.judge.holding(incident.id).map(|(_, strays)| strays).max();
             let strays =
                 strays.map(|n| limit(LIMITS[0], format!("packets of no known connection, over {n} per second")));
-            let others = self.judge.limiting(incident.id).map(|(_, packets)| packets).max();
-            let others = others.map(|n| {
-                let kind = incident.vector.label();
-                limit(LIMITS[1], format!("{kind} of sources that do not come regularly, over {n} per second"))
+            let others = limiting.iter().max_by_key(|limited| limited.packets).map(|limited| {
+                let (n, what) = (limited.packets, limited.told());
+                limit(LIMITS[1], format!("{what}, of sources that do not come regularly, over {n} per second"))
             });
             return rules.chain(strays).chain(others).collect();
         }
@@ -157,11 +158,13 @@ fn action(rule: &CaseRule, enforces: bool, drops: bool) -> RuleAction {
     if enforces && drops { RuleAction::Drop } else { RuleAction::Count }
 }
 
-/// How a rule of an incident that goes on stands. `asked`: whether detection lets it drop, where it is asked for at all.
+/// How a rule of an incident that goes on stands. `asked`: whether detection lets it drop, where it is asked for at all; `limits`:
+/// what it matches is held to a limit.
 fn stands(
     rule: &CaseRule,
     enforces: bool,
     asked: Option<bool>,
+    limits: bool,
     life: &Life,
     end: &(String, Option<SystemTime>),
 ) -> Stands {
@@ -170,6 +173,7 @@ fn stands(
         _ if asked.is_none() => (Standing::Waiting, "it is in force once it was seen to match at three targets"),
         (false, ..) => (Standing::NoRoom, "the tables have no room for it: 64 conjunctions can be in force at once"),
         (_, _, true) if rule.said() == Some(Word::Approved) => (Standing::InForce, "a person approved it"),
+        (_, Use::Limit, true) if limits => (Standing::InForce, "too little is known of customers to drop by it"),
         (_, Use::Limit, _) => (Standing::Waiting, "too little is known of customers to drop by it"),
         (_, _, false) => (Standing::Waiting, OBSERVES),
         (_, Use::Drop, true) if asked == Some(true) => (Standing::InForce, "the target enforces"),
@@ -178,7 +182,10 @@ fn stands(
         }
         _ => (Standing::Waiting, "it is on trial: a new rule counts for a window before it drops"),
     };
-    let action = action(rule, enforces, asked == Some(true));
+    let action = match (standing, rule.signed.may) {
+        (Standing::InForce, Use::Limit) if limits && rule.said().is_none() => RuleAction::Limit,
+        _ => action(rule, enforces, asked == Some(true)),
+    };
     Stands { action, standing, why, ends: end.0.clone(), ends_at: end.1 }
 }
 

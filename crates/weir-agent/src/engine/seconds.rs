@@ -22,13 +22,15 @@ pub(super) struct Seconds {
     read: Instant,
     cleared: Instant,
     rates: Rates,
+    /// They were measured.
+    measured: bool,
     /// Whether the last reading failed: a lasting fault is told once.
     failing: bool,
 }
 
 impl Seconds {
     pub fn new(now: Now) -> Self {
-        Self { read: now.steady, cleared: now.steady, rates: Rates::default(), failing: false }
+        Self { read: now.steady, cleared: now.steady, rates: Rates::default(), measured: false, failing: false }
     }
 }
 
@@ -70,7 +72,15 @@ impl Engine {
     pub(super) fn read_counters(&mut self, now: Now) -> Result<(), crate::datapath::DatapathError> {
         let mut traffic = Traffic::read(&mut *self.datapath, now.steady, &self.view.traffic())?;
         let Totals { passed_packets_per_s, dropped_packets_per_s, would_drop_packets_per_s, .. } = traffic.totals();
-        let rates = self.seconds.rates.adapt(passed_packets_per_s, dropped_packets_per_s + would_drop_packets_per_s);
+        let dropped = dropped_packets_per_s + would_drop_packets_per_s;
+        // The first reading is no rate yet.
+        let first = !self.seconds.measured && passed_packets_per_s + dropped > 0.0;
+        let rates = if first {
+            Rates::first(passed_packets_per_s, dropped)
+        } else {
+            self.seconds.rates.adapt(passed_packets_per_s, dropped)
+        };
+        self.seconds.measured |= first;
         if rates != self.seconds.rates {
             self.datapath.set_sampling(rates.pass_mask, rates.drop_mask)?;
             self.seconds.rates = rates;

@@ -54,7 +54,7 @@ pub struct Best {
 /// Searches.
 pub fn best(candidates: &[&Candidate], left: &Bits, benign: usize, settings: &Settings) -> Best {
     let candidates = candidates.get(..TERMS.min(candidates.len())).unwrap_or_default();
-    let least = (settings.support * left.len() as f64).ceil() as usize;
+    let least = settings.least(left.len());
     let mut best = Best::default();
     let mut beam = vec![Conjunction {
         terms: 0,

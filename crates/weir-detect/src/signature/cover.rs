@@ -78,7 +78,7 @@ pub fn synthesize(attack: &[MatchVector], benign: &[MatchVector], share: f64, se
     let mut found: Vec<Found> = Vec::new();
     let mut left = Bits::all(attack.len());
     let mut together = Union::new(benign.len());
-    while left.count() as f64 > settings.support * attack.len() as f64 && found.len() < settings.rules {
+    while left.count() >= settings.least(attack.len()) && found.len() < settings.rules {
         let Some(next) = next(&mut pool, &left, settings) else { break };
         // Each rule may pass alone and all of them together not.
         let union = together.with(&next);
@@ -97,6 +97,19 @@ pub fn synthesize(attack: &[MatchVector], benign: &[MatchVector], share: f64, se
     spare(&mut found, settings.accept * share * attack.len() as f64);
     prune(&mut found, attack.len());
     sign(&found, attack.len(), benign.len(), share, settings)
+}
+
+/// The signature of what no customer's stack sends, however small a part of all that is: no benign packet hides in it, so that nothing else
+/// need be known of it.
+pub fn of_improper(attack: &[MatchVector], benign: &[MatchVector], settings: &Settings) -> Signature {
+    let mut signature = synthesize(&prior::improper(attack, benign), benign, 1.0, settings);
+    for rule in &mut signature.rules {
+        let matched = attack.iter().filter(|packet| rule.matches.holds(packet)).count();
+        rule.coverage = matched as f64 / attack.len().max(1) as f64;
+    }
+    // The first ones may have been taken for benign, so that the bound decides.
+    let told = |rule: &Signed| rule.matches.terms.iter().fold(0, |all, term| all | prior::told(term));
+    signature.without(|rule| rule.may != Use::Drop || !prior::is_improper(told(rule)), attack, settings.support)
 }
 
 /// What each rule may do. Each may be harmless alone and all of them together not: what one of them adds must leave room for dropping.
@@ -127,7 +140,7 @@ fn spare(found: &mut [(Found, Use)], enough: f64) {
 /// The next rule for what is left, closed; nothing when none is good enough.
 fn next(pool: &mut Pool, left: &Bits, settings: &Settings) -> Option<Found> {
     let attack = pool.attack() as f64;
-    let least = (settings.support * attack).ceil() as usize;
+    let least = settings.least(pool.attack());
     let ids = pool.of(left, least, settings.values);
     let candidates = ids.iter().filter_map(|id| pool.get(*id)).collect::<Vec<_>>();
     let best = beam::best(&candidates, left, pool.benign(), settings);

@@ -4,7 +4,8 @@
 //! number that ends in 16 zero bits, none had window zero. By the exact bound that is less than one in two thousand. It counts only
 //! as long as no benign packet of the target's own says otherwise.
 
-use weir_policy::rules::{ByteSet, Fact, Term, WordSet};
+use crate::bound::share_upper;
+use weir_policy::rules::{ByteSet, Fact, MatchVector, Term, WordSet};
 
 /// The bound that the observation proves.
 const SHARE: f64 = 5e-4;
@@ -33,6 +34,21 @@ pub fn told(term: &Term) -> u8 {
 /// Whether a conjunction of which this was told matches only what no customer's stack sends.
 pub fn is_improper(told: u8) -> bool {
     told == OF_SYNS | IMPROPER
+}
+
+/// The packets of an attack that show it by a sign which no customer's stack has: of all signs, the one that is most frequent in it for how
+/// frequent it may be among benign packets. Scanners have some of them at any time.
+pub fn improper(attack: &[MatchVector], benign: &[MatchVector]) -> Vec<MatchVector> {
+    let syn = Term::Flags { mask: CONTROL, value: SYN };
+    let signs = [Term::Is(Fact::SeqLowZero, true), Term::DataOffset(ByteSet::one(5)), Term::Window(WordSet::one(0))];
+    let with = |packets: &[MatchVector], sign: &Term| {
+        packets.iter().filter(|packet| syn.holds(packet) && sign.holds(packet)).copied().collect::<Vec<_>>()
+    };
+    let shown = signs.iter().map(|sign| {
+        let shown = with(attack, sign);
+        (shown.len() as f64 / share_upper(with(benign, sign).len(), benign.len()), shown)
+    });
+    shown.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, shown)| shown).unwrap_or_default()
 }
 
 /// The bound for a conjunction of which this was told, and which matches so many of the benign packets that were seen.

@@ -8,14 +8,15 @@ use weir_policy::rules::{Match, MatchVector};
 
 use super::challenge::Challenge;
 use super::harm::Harm;
-use super::limit;
+use super::limit::{self, Limited};
 use super::{Label, Sampled, Step};
 use crate::baseline::{Fast, WINDOWS_PER_SECOND};
 use crate::detector::hygiene::{self, likelihood_ratio};
 use crate::detector::{CAP, Family, Score};
 use crate::engine::Settings;
+use crate::fusion::Verdict;
 use crate::incident::{Life, Release, State};
-use crate::signature::{self, Signature, Signed, Use, synthesize};
+use crate::signature::{self, Signature, Signed, Use, of_improper, synthesize};
 use crate::sources::Sources;
 use crate::vector::Vector;
 pub use asleep::Asleep;
@@ -44,6 +45,8 @@ const LASTS: f64 = 0.5;
 pub struct Now<'a> {
     /// Packets of the window.
     pub count: f64,
+    /// Packets of the second that ends with it.
+    pub second: u64,
     /// Their baseline.
     pub usual: &'a Fast,
     /// Handshakes of the last second, where they are seen.
@@ -77,13 +80,15 @@ pub struct Open {
     pub signature: Option<Signature>,
     /// What the target's strays are held to, packets per second.
     held: Option<u64>,
-    /// What all packets of this kind are held to whose sources do not come regularly, packets per second.
-    limited: Option<u64>,
+    /// What is held to a limit.
+    limited: Option<Limited>,
     challenge: Challenge,
     /// What was seen is enough for rules that drop.
     pub may_drop: bool,
     /// All packets of this kind are what no customer gets.
     pub hygiene: bool,
+    /// Some packets of this kind are.
+    pub improper: bool,
     /// Rules that only count yet.
     trial: Vec<Match>,
     /// Rules that hurt customers.
@@ -114,6 +119,7 @@ impl Open {
             challenge: Challenge::default(),
             may_drop: false,
             hygiene: false,
+            improper: false,
             trial: Vec::new(),
             rejected: Vec::new(),
             strict: false,
@@ -125,6 +131,12 @@ impl Open {
             unmatched: 1.0,
             escaped: 0,
         }
+    }
+
+    /// Whether what comes is what no customer gets, or some of it is what no customer sends.
+    pub fn proven(&mut self, vector: Vector, verdict: &Verdict) {
+        let hygiene = verdict.families.contains(&Family::Hygiene);
+        (self.hygiene, self.improper) = (hygiene && vector != Vector::Syn, hygiene && vector == Vector::Syn);
     }
 
     /// A window more of its life: packets of the vector above the usual.
@@ -173,23 +185,41 @@ impl Open {
         self.life.answered();
     }
 
-    /// What its packets are held to now.
-    pub fn limited(&self) -> Option<u64> {
-        self.life.release().widened(self.limited?)
+    /// What is held to a limit now.
+    pub fn limited(&self) -> Option<Limited> {
+        let limited = self.limited.as_ref()?;
+        Some(Limited { packets: self.life.release().widened(limited.packets)?, matches: limited.matches.clone() })
     }
 
-    /// Holds all packets of a kind to what is harmless, once rules were looked for and not found; no longer where rules match nearly everything.
+    /// Holds to what is harmless what rules match that may not drop, and the whole kind of packets where much is matched by none; no longer where
+    /// rules drop nearly everything.
     pub fn limit(&mut self, now: &Now<'_>) -> Option<Step> {
-        let looked = self.attempts > 0 && self.signature.as_ref().is_none_or(|signature| !self.acts(signature));
-        let packets = match self.limited {
-            None if looked && self.escapes(now) => Some(limit::harmless(now.usual)),
-            Some(_) if !looked && !self.escapes(now) => None,
-            _ => return None,
-        };
-        limit::all_of(now.vector)?;
-        self.limited = packets;
+        let signature = self.signature.as_ref();
+        let (dropped, escapes) = (signature.is_some_and(|signature| self.acts(signature)), self.escapes(now));
+        let rules = signature.iter().flat_map(|signature| &signature.rules).filter(|rule| rule.may == Use::Limit);
+        let rules = rules.map(|rule| rule.matches.clone()).collect::<Vec<_>>();
+        if dropped && !escapes && rules.is_empty() {
+            return self.limited.take().map(|_| Step::Limited { limit: None });
+        }
+        let looked = self.attempts > 0 || signature.is_some();
+        let harmless = limit::harmless(now.usual);
+        // A burst that the limit would let pass needs none.
+        let needed = now.second > harmless && escapes;
+        if !looked || self.limited.is_none() && !needed {
+            return None;
+        }
+        let samples = self.samples.iter().map(|sampled| &sampled.packet);
+        let left = samples.filter(|packet| !rules.iter().any(|rule| rule.holds(packet))).collect::<Vec<_>>();
+        let much = left.len() >= FEW && left.len() as f64 >= UNMATCHED * self.samples.len() as f64;
+        let before = self.limited.as_ref().map_or(&[][..], |limited| &limited.matches);
+        let matches = limit::matches(now.vector, rules, if much { &left } else { &[] }, before);
+        if matches == before {
+            return None;
+        }
+        let packets = self.limited.as_ref().map_or(harmless, |limited| limited.packets);
+        self.limited = Some(Limited { packets, matches }).filter(|limited| !limited.matches.is_empty());
         self.life.answered();
-        Some(Step::Limited { packets })
+        Some(Step::Limited { limit: self.limited.clone() })
     }
 
     /// Challenges its SYNs where rules leave much of them, and no longer where they do not.
@@ -342,6 +372,11 @@ impl Open {
             let accept = settings.signature.accept * above / amiss;
             signature = signature.without(|rule| self.refuses(rule), &packets, accept);
         }
+        if !signature.accepted && self.improper {
+            // It is a small part of what comes, and can be told from all the rest.
+            let own = of_improper(&packets, benign, &settings.signature);
+            signature = if own.rules.iter().any(|rule| self.refuses(rule)) { signature } else { own };
+        }
         if !signature.accepted {
             return (self.attempts == 1).then_some(Step::Unsigned { coverage: signature.coverage });
         }
@@ -360,6 +395,8 @@ impl Open {
         }
         let step = self.signed(signature.clone());
         self.signature = Some(signature);
+        // What they match need not be limited with all the rest.
+        self.limited.iter_mut().for_each(|limited| limited.matches.clear());
         self.samples.clear();
         Some(step)
     }

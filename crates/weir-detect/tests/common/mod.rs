@@ -70,6 +70,19 @@ pub fn other_syn(i: u64) -> Sampled {
     Syn { ttl: 64, length: 44, port: n as u16, window: 1234, offset: 6, layout: 99, facts: 0, source: n }.sampled()
 }
 
+/// An answer of a reflector that nobody asked.
+pub fn answer(i: u64, port: u16) -> Sampled {
+    let n = mixed(i ^ 0x3333_0000);
+    let mut packet = MatchVector::default();
+    packet[field::PROTOCOL] = 17;
+    packet[field::TTL] = (n >> 40) as u8 | 1;
+    packet[field::LENGTH..field::LENGTH + 2].copy_from_slice(&(400 + (n >> 20) as u16 % 900).to_be_bytes());
+    packet[field::SOURCE_PORT..field::SOURCE_PORT + 2].copy_from_slice(&port.to_be_bytes());
+    packet[field::DESTINATION_PORT..field::DESTINATION_PORT + 2].copy_from_slice(&(n as u16).to_be_bytes());
+    packet[field::L4_FACTS] = l4_fact::PRESENT;
+    Sampled { packet, source: Addr { hi: 0, lo: n % 5000 }, weight: 1, proven: false }
+}
+
 /// Windows in which incidents began, and what they were called.
 pub fn began(events: &[Event]) -> Vec<(u64, Label)> {
     let began = events.iter().filter_map(|e| match &e.step {
@@ -173,6 +186,16 @@ impl Traffic {
             self.sent += 1;
             let number = self.sent;
             self.engine.sample(7, Vector::Tcp, || packet(number));
+        }
+    }
+
+    /// Answers from a port that the target never asked.
+    pub fn reflected(&mut self, n: u64, port: u16) {
+        self.slots[usize::from(feature_slot(kind::UDP_REFLECTION, true, false))] += n;
+        for _ in 0..n {
+            self.sent += 1;
+            let number = self.sent;
+            self.engine.sample(7, Vector::UdpReflection, || answer(number, port));
         }
     }
 
