@@ -3,17 +3,18 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::bench;
 use crate::clean;
-use crate::customers::Load;
 use crate::demo;
+use crate::guard::Arm;
 use crate::hold;
 use crate::list::Listing;
 use crate::run::{self, Audience, Moment, Options, Stage};
 use crate::scenario::Scenario;
+use crate::series;
 use crate::weir;
 
 /// A node, its pods, customers and attackers in network namespaces on this machine: to see and to test what Weir does.
@@ -28,10 +29,16 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Try a scenario: customers alone, the flood without Weir, the flood with Weir
+    /// Try a scenario: customers alone, the attack without Weir, the attack with Weir
     Run {
         /// Its name, see `weir-lab list`
         scenario: String,
+        /// So many runs with Weir in one lab, and percentiles of what came of them
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
+        runs: Option<u32>,
+        /// Who protects the node, by turns: whoever stands beside Weir is measured and not judged
+        #[arg(long, value_enum, value_delimiter = ',', value_name = "ARM", conflicts_with = "stand_in")]
+        arms: Vec<Arm>,
         /// How to print the result
         #[arg(short, long, value_enum, default_value_t = Format::Table)]
         output: Format,
@@ -104,7 +111,8 @@ enum Format {
 impl How {
     fn options(&self, usual_seconds: u64) -> Options {
         let window = Duration::from_secs(self.seconds.unwrap_or(usual_seconds));
-        Options { window, pps: self.pps, seed: self.seed, stand_in: self.stand_in }
+        let arm = if self.stand_in { Arm::StandIn } else { Arm::Weir };
+        Options { window, pps: self.pps, seed: self.seed, arm }
     }
 }
 
@@ -113,7 +121,14 @@ pub fn main() -> Result<bool> {
     let args = Args::parse();
     crate::stop::catch()?;
     match args.command {
-        Command::Run { scenario, output, how } => try_scenario(&scenario, output, how.options(8)),
+        Command::Run { scenario, runs: None, arms, output, how } if arms.is_empty() => {
+            try_scenario(&scenario, output, how.options(8))
+        }
+        Command::Run { scenario, runs, arms, output, how } => {
+            let options = how.options(8);
+            let arms = if arms.is_empty() { vec![options.arm] } else { arms };
+            try_many(&scenario, (runs.unwrap_or(1), &arms), output, options)
+        }
         Command::Demo { scenario, how } => demo::tell(Scenario::named(&scenario)?, how.options(12)),
         Command::Bench { json, quick, only } => bench::run(&bench::Options { json, quick, only }),
         Command::List { output } => {
@@ -135,12 +150,8 @@ pub fn main() -> Result<bool> {
 }
 
 fn try_scenario(name: &str, output: Format, options: Options) -> Result<bool> {
-    let scenario = Scenario::named(name)?;
-    if !options.stand_in {
-        // Before the lab is built: a missing program is told at once.
-        weir::find()?;
-    }
-    let stage = Stage::set(&format!("run {name}"), Load::default())?;
+    let scenario = prepare(name, options, &[options.arm])?;
+    let stage = Stage::set(&format!("run {name}"), scenario)?;
     let outcome = run::play(&stage, scenario, options, &mut Progress)?;
     stage.strike().context("cleaning up")?;
     match output {
@@ -148,6 +159,30 @@ fn try_scenario(name: &str, output: Format, options: Options) -> Result<bool> {
         Format::Table => print!("{}", outcome.report.table()),
     }
     Ok(outcome.report.findings.is_empty())
+}
+
+fn try_many(name: &str, (runs, arms): (u32, &[Arm]), output: Format, options: Options) -> Result<bool> {
+    let scenario = prepare(name, options, arms)?;
+    let stage = Stage::set(&format!("run {name}, {runs} times"), scenario)?;
+    let series = series::play(&stage, scenario, (runs, arms), options, &mut Progress)?;
+    stage.strike().context("cleaning up")?;
+    match output {
+        Format::Json => println!("{}", serde_json::to_string_pretty(&series)?),
+        Format::Table => print!("{}", series.table()),
+    }
+    Ok(series.is_good())
+}
+
+/// What can be wrong is told before a lab is built.
+fn prepare(name: &str, options: Options, arms: &[Arm]) -> Result<&'static Scenario> {
+    let scenario = Scenario::named(name)?;
+    if options.pps.is_some() && scenario.pps == 0 {
+        bail!("--pps is the rate of a flood, and no flood comes in {name}");
+    }
+    if arms.contains(&Arm::Weir) {
+        weir::find()?;
+    }
+    Ok(scenario)
 }
 
 /// Progress goes to stderr; the result alone goes to stdout.
@@ -176,5 +211,9 @@ mod tests {
         let args = Args::try_parse_from(["weir-lab", "run", "syn-flood-single", "-o", "json", "--seconds", "3"]);
         assert!(matches!(args.expect("good").command, Command::Run { output: Format::Json, .. }));
         assert!(Args::try_parse_from(["weir-lab", "run", "x", "--seconds", "0"]).is_err());
+        let args = Args::try_parse_from(["weir-lab", "run", "x", "--runs", "10", "--arms", "none,seed-like,weir"]);
+        let Command::Run { runs: Some(10), arms, .. } = args.expect("good").command else { panic!("ten runs") };
+        assert_eq!(arms, [Arm::None, Arm::SeedLike, Arm::Weir]);
+        assert!(Args::try_parse_from(["weir-lab", "run", "x", "--arms", "weir", "--stand-in"]).is_err());
     }
 }

@@ -7,7 +7,7 @@ mod request;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -42,11 +42,13 @@ pub struct Load {
     pub pages: u32,
     /// Names a second.
     pub names: u32,
+    /// How many times as many people, and requests, there may be at most: at ordinary times one address in so many asks.
+    pub room: u32,
 }
 
 impl Default for Load {
     fn default() -> Self {
-        Load { pages: 300, names: 200 }
+        Load { pages: 300, names: 200, room: 1 }
     }
 }
 
@@ -60,6 +62,8 @@ impl Load {
 /// Customers, in a thread of their own.
 pub struct Customers {
     stop: Arc<AtomicBool>,
+    /// How many times as many as usual.
+    times: Arc<AtomicU32>,
     book: Arc<Book>,
     thread: Option<JoinHandle<Result<()>>>,
 }
@@ -68,25 +72,31 @@ impl Customers {
     /// Gathers them; they will ask the first pod, in IPv4 and IPv6 by turns.
     pub fn gather(lab: &Lab, load: Load) -> Result<Customers> {
         let (stop, book) = (Arc::<AtomicBool>::default(), Arc::<Book>::default());
+        let times = Arc::new(AtomicU32::new(1));
         let ns = lab.layout().customers.clone();
         let asker = Arc::new(Asker::of(lab));
         let thread = thread::Builder::new().name("lab-customers".into()).spawn({
-            let (stop, book) = (stop.clone(), book.clone());
+            let (stop, book, times) = (stop.clone(), book.clone(), times.clone());
             move || {
                 ns.enter()?;
                 cpu::tie(None, &[cpu::cores()?.customers])?;
                 cpu::rank(None, Rank::Customers)?;
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-                LocalSet::new().block_on(&runtime, ask(asker, load, stop, book));
+                LocalSet::new().block_on(&runtime, ask(asker, load, times, stop, book));
                 Ok(())
             }
         })?;
-        Ok(Customers { stop, book, thread: Some(thread) })
+        Ok(Customers { stop, times, book, thread: Some(thread) })
     }
 
     /// Lets them ask; nobody counts yet.
     pub fn begin(&self) {
         self.book.begin();
+    }
+
+    /// From now on so many times as many people come as usual, as far as there is room.
+    pub fn surge(&self, times: u32) {
+        self.times.store(times, Ordering::Relaxed);
     }
 
     /// Starts counting afresh: requests sent from now on, for so long, belong to the window.
@@ -133,7 +143,9 @@ impl Drop for Customers {
     }
 }
 
-async fn ask(asker: Arc<Asker>, load: Load, stop: Arc<AtomicBool>, book: Arc<Book>) {
+async fn ask(asker: Arc<Asker>, load: Load, times: Arc<AtomicU32>, stop: Arc<AtomicBool>, book: Arc<Book>) {
+    let room = load.room.max(1);
+    let usual = asker.sources.len() as u64 / u64::from(room);
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     let mut numbers = [0u64; 2];
@@ -147,17 +159,21 @@ async fn ask(asker: Arc<Asker>, load: Load, stop: Arc<AtomicBool>, book: Arc<Boo
             due = [0.0; 2];
             continue;
         }
-        due[0] += passed * f64::from(load.pages);
-        due[1] += passed * f64::from(load.names);
+        let times = times.load(Ordering::Relaxed).clamp(1, room);
+        let people = (usual * u64::from(times)).max(1);
+        // The first ones of all, by turns.
+        let turn = |number: u64| number / people * asker.sources.len() as u64 + number % people;
+        due[0] += passed * f64::from(load.pages * times);
+        due[1] += passed * f64::from(load.names * times);
         while due[0] >= 1.0 {
-            let (asker, entry, number) = (asker.clone(), book.entry(Kind::Page), numbers[0]);
+            let (asker, entry, number) = (asker.clone(), book.entry(Kind::Page), turn(numbers[0]));
             tokio::task::spawn_local(async move { entry.finish(asker.page(number, HTTP_PORT).await) });
-            (due[0], numbers[0]) = (due[0] - 1.0, number + 1);
+            (due[0], numbers[0]) = (due[0] - 1.0, numbers[0] + 1);
         }
         while due[1] >= 1.0 {
-            let (asker, entry, number) = (asker.clone(), book.entry(Kind::Name), numbers[1]);
+            let (asker, entry, number) = (asker.clone(), book.entry(Kind::Name), turn(numbers[1]));
             tokio::task::spawn_local(async move { entry.finish(asker.name(number, DNS_PORT).await) });
-            (due[1], numbers[1]) = (due[1] - 1.0, number + 1);
+            (due[1], numbers[1]) = (due[1] - 1.0, numbers[1] + 1);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use crate::customers::Load;
+use crate::guard::Arm;
 use crate::report::percent;
 use crate::run::{self, Audience, Moment, Options, Outcome, Stage};
 use crate::scenario::Scenario;
@@ -16,7 +16,7 @@ const BAR: u64 = 30;
 
 /// Tells it; `false` when the story did not go as it should.
 pub fn tell(scenario: &Scenario, options: Options) -> Result<bool> {
-    if !options.stand_in {
+    if options.arm == Arm::Weir {
         weir::find()?;
     }
     let start = Instant::now();
@@ -25,9 +25,9 @@ pub fn tell(scenario: &Scenario, options: Options) -> Result<bool> {
         "A node, a pod with a web server and a name server, 128 customers, attackers: all in network namespaces of"
     );
     println!("this machine. Nothing leaves them, and everything is removed at the end.");
-    let load = Load::default();
-    let stage = Stage::set("demo", load)?;
-    let mut teller = Teller { full: load.per_second(), colour: stdout().is_terminal() };
+    let stage = Stage::set("demo", scenario)?;
+    let full = scenario.load().per_second() * f64::from(scenario.surge());
+    let mut teller = Teller { full, colour: stdout().is_terminal() };
     let outcome = run::play(&stage, scenario, options, &mut teller)?;
     stage.strike().context("cleaning up")?;
     epilogue(&outcome);

@@ -24,8 +24,8 @@ pub fn figures(ns: &Netns, name: &str) -> Result<Figures> {
     parse(&devices, name).with_context(|| format!("there is no {name} in {}", ns.name()))
 }
 
-/// Eight figures of reception (bytes, packets, errors, dropped …), then as many of sending.
-fn parse(devices: &str, name: &str) -> Option<Figures> {
+/// The figures of an interface in the text of /proc/net/dev: eight of reception (bytes, packets, errors, dropped …), then as many of sending.
+pub fn parse(devices: &str, name: &str) -> Option<Figures> {
     let line = devices.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(':'))?;
     let figures: Vec<u64> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>().ok()?;
     Some(Figures { received: *figures.get(1)?, sent: *figures.get(9)?, sent_dropped: *figures.get(11)? })

@@ -1,12 +1,12 @@
 //! The lab: network namespaces that play a node with its pods, a router, customers and attackers on one machine.
 //!
 //! [`lab`] builds and removes it, [`topology`] and [`plan`] say what it looks like, [`server`] and [`customers`] give it a
-//! service and people who use it, [`flood`] attacks it, [`weir`] protects it, [`tally`] counts packets beside all of them.
-//! [`scenario`] names what can be tried, [`run`] tries it in three acts and [`report`] says what came of it. [`bench`] measures
-//! the packet path beside others. Nothing here is
-//! shipped, and nothing here leaves the namespaces that it made.
+//! service and people who use it, [`flood`] and [`bots`] attack it, [`weir`] protects it, [`tally`] and [`meter`] count packets
+//! beside all of them. [`scenario`] names what can be tried, [`run`] tries it in three acts, [`report`] says what came of it and
+//! [`series`] what came of it many times. [`bench`] measures the packet path beside others. Nothing here is shipped, and nothing here leaves the namespaces that it made.
 
 pub mod bench;
+pub mod bots;
 pub mod child;
 pub mod clean;
 pub mod cli;
@@ -19,6 +19,7 @@ pub mod guard;
 pub mod hold;
 pub mod lab;
 pub mod list;
+pub mod meter;
 pub mod name;
 pub mod netns;
 pub mod plan;
@@ -26,6 +27,7 @@ pub mod queue;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod series;
 pub mod server;
 pub mod state;
 pub mod stop;

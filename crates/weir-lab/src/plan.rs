@@ -31,6 +31,15 @@ pub const GATEWAY_V4: Ipv4Addr = Ipv4Addr::new(10, 77, 64, 1);
 /// The same in IPv6.
 pub const GATEWAY_V6: Ipv6Addr = Ipv6Addr::new(0xfd77, 0x64, 0, 0, 0, 0, 0, 1);
 
+/// The network of attackers' machines with connections of their own.
+pub const BOTS_V4: (Ipv4Addr, u8) = (Ipv4Addr::new(203, 0, 113, 0), 24);
+/// The same in IPv6; each machine has a /64 of its own.
+pub const BOTS_V6: (Ipv6Addr, u8) = (Ipv6Addr::new(0x2001, 0xdb8, 0x66, 0, 0, 0, 0, 0), 48);
+/// Their gateway: the router.
+pub const BOTS_GATEWAY_V4: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
+/// The same in IPv6.
+pub const BOTS_GATEWAY_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x66, 0xffff, 0, 0, 0, 1);
+
 /// The interface that Weir protects, in the node's namespace.
 pub const UPLINK: &str = "up0";
 /// The uplink's MAC addresses are fixed, so that a flood's frames can be written without asking.
@@ -64,6 +73,23 @@ pub fn customer_v4(index: u16) -> Ipv4Addr {
 pub fn customer_v6(index: u16) -> Ipv6Addr {
     let [a, b, ..] = CUSTOMERS_V6.0.segments();
     Ipv6Addr::new(a, b, index, 0, 0, 0, 0, 0x10)
+}
+
+/// IPv4 address of an attackers' machine, of 200 at most.
+pub fn bot_v4(index: u16) -> Ipv4Addr {
+    let [a, b, c, _] = BOTS_V4.0.octets();
+    Ipv4Addr::new(a, b, c, 10 + (index % 200) as u8)
+}
+
+/// The same in IPv6.
+pub fn bot_v6(index: u16) -> Ipv6Addr {
+    let [a, b, c, ..] = BOTS_V6.0.segments();
+    Ipv6Addr::new(a, b, c, index, 0, 0, 0, 0x10)
+}
+
+/// All attackers' machines: `count` in IPv4 and as many in IPv6, taking turns.
+pub fn bots(count: u16) -> Vec<IpAddr> {
+    (0..count).flat_map(|i| [IpAddr::V4(bot_v4(i)), IpAddr::V6(bot_v6(i))]).collect()
 }
 
 /// All customers: `count` in IPv4 and as many in IPv6, taking turns.

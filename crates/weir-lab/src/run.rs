@@ -1,7 +1,9 @@
-//! Tries a scenario in three acts: customers alone; the flood without Weir; the same flood with Weir.
+//! Tries a scenario in three acts: customers alone; the attack without Weir; the same attack with Weir.
 
 mod act;
-mod judge;
+mod coming;
+pub(crate) mod judge;
+mod timing;
 
 use std::time::{Duration, Instant};
 
@@ -9,23 +11,24 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use weir_api::local::IncidentRow;
 
-pub use act::{Act, Moment};
-use judge::Played;
+pub use act::{Act, Moment, Tallied};
 
-use crate::customers::{self, Customers, Load};
-use crate::guard::{self, Guard};
+use crate::customers::{self, Customers};
+use crate::guard::{Arm, Guard};
 use crate::lab::Lab;
 use crate::report::Report;
-use crate::scenario::Scenario;
+use crate::scenario::{Learns, Scenario};
 use crate::server::Servers;
 use crate::tally;
-use crate::topology::Shape;
 use crate::weir::{self, Counter};
 
 /// Above this share of its goodput a service was not really attacked.
 pub const HARDLY_HURT: f64 = 0.5;
 /// How often the rate is doubled when a flood hardly hurts.
 const DOUBLINGS: u32 = 2;
+/// How long Weir learns rates where it is to, and how long customers are alone with it then.
+const LEARN: Duration = Duration::from_secs(5);
+const ALONE: Duration = Duration::from_secs(7);
 
 /// How to try it.
 #[derive(Debug, Clone, Copy)]
@@ -36,13 +39,13 @@ pub struct Options {
     pub pps: Option<u64>,
     /// Of the random numbers.
     pub seed: u64,
-    /// The stand-in instead of Weir.
-    pub stand_in: bool,
+    /// Who protects the node in the third act.
+    pub arm: Arm,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { window: Duration::from_secs(8), pps: None, seed: 1, stand_in: false }
+        Options { window: Duration::from_secs(8), pps: None, seed: 1, arm: Arm::Weir }
     }
 }
 
@@ -64,13 +67,14 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Builds it and waits until customers are served.
-    pub fn set(purpose: &str, load: Load) -> Result<Stage> {
-        let lab = Lab::up(Shape::default(), purpose)?;
+    /// Builds it for a scenario and waits until customers are served.
+    pub fn set(purpose: &str, scenario: &Scenario) -> Result<Stage> {
+        crate::bots::allow_many_files()?;
+        let lab = Lab::up(scenario.shape(), purpose)?;
         let servers = Servers::start(&lab, 0)?;
         tally::install(&lab)?;
         customers::wait_until_served(&lab)?;
-        let customers = Customers::gather(&lab, load)?;
+        let customers = Customers::gather(&lab, scenario.load())?;
         Ok(Stage { customers, _servers: servers, lab })
     }
 
@@ -120,33 +124,63 @@ pub struct Outcome {
     pub counters: Vec<Counter>,
 }
 
+/// The acts without Weir: what it is measured against.
+#[derive(Debug, Clone)]
+pub struct Rehearsal {
+    alone: Act,
+    unprotected: Option<Act>,
+    /// Packets a second of the flood.
+    pub pps: u64,
+}
+
 /// Tries a scenario on a stage.
 pub fn play(stage: &Stage, scenario: &Scenario, options: Options, audience: &mut dyn Audience) -> Result<Outcome> {
+    let rehearsal = rehearse(stage, scenario, options, audience)?;
+    perform(stage, scenario, &rehearsal, options, audience)
+}
+
+/// The first two acts.
+pub fn rehearse(
+    stage: &Stage,
+    scenario: &Scenario,
+    options: Options,
+    audience: &mut dyn Audience,
+) -> Result<Rehearsal> {
     audience.act(1, "customers alone");
-    let alone = act::perform(stage, None, options, audience)?;
+    let alone = act::perform(stage, None, options, false, audience)?;
     let bare = alone.figures.goodput;
 
     let mut pps = options.pps.unwrap_or(scenario.pps);
     let mut unprotected = None;
-    if !(scenario.streams)().is_empty() {
-        audience.act(2, "the flood, without Weir");
-        let mut act = act::perform(stage, Some((scenario, pps)), options, audience)?;
+    if scenario.happens() {
+        audience.act(2, "the attack, without Weir");
+        let mut act = act::perform(stage, Some((scenario, pps)), options, false, audience)?;
         for _ in 0..DOUBLINGS {
-            if options.pps.is_some() || act.figures.goodput < bare * HARDLY_HURT {
+            if options.pps.is_some() || !scenario.overwhelms() || act.figures.goodput < bare * HARDLY_HURT {
                 break;
             }
             pps *= 2;
             audience.note(&format!("this machine takes that: once more with {pps} packets/s"));
-            act = act::perform(stage, Some((scenario, pps)), options, audience)?;
+            act = act::perform(stage, Some((scenario, pps)), options, false, audience)?;
         }
         unprotected = Some(act);
         // What the flood left in queues is not to be charged to Weir.
-        customers::wait_until_served(&stage.lab).context("after the flood")?;
+        customers::wait_until_served(&stage.lab).context("after the attack")?;
     }
+    Ok(Rehearsal { alone, unprotected, pps })
+}
 
-    audience.act(3, "the same, with Weir");
-    let protected = protected(stage, scenario, pps, options, audience)?;
-    Ok(judge::outcome(scenario, pps, Played { alone, unprotected, protected }))
+/// The third act, which leaves the stage as it found it.
+pub fn perform(
+    stage: &Stage,
+    scenario: &Scenario,
+    rehearsal: &Rehearsal,
+    options: Options,
+    audience: &mut dyn Audience,
+) -> Result<Outcome> {
+    audience.act(3, if options.arm == Arm::Weir { "the same, with Weir" } else { options.arm.name() });
+    let protected = protected(stage, scenario, rehearsal.pps, options, audience)?;
+    Ok(judge::outcome(scenario, options.arm, rehearsal, protected))
 }
 
 fn protected(
@@ -156,30 +190,24 @@ fn protected(
     options: Options,
     audience: &mut dyn Audience,
 ) -> Result<Protected> {
-    let guard =
-        if options.stand_in { Guard::stand_in(&stage.lab)? } else { Guard::weir(&stage.lab, &(scenario.policy)())? };
-    audience.note(if options.stand_in {
-        "the stand-in filters on the node's uplink"
-    } else {
-        "Weir runs on the node's uplink and enforces its policy"
-    });
+    let learn = (scenario.learns == Learns::Rates).then_some(LEARN);
+    let guard = Guard::start(options.arm, &stage.lab, &(scenario.policy)(), learn)?;
+    audience.note(options.arm.introduction());
     // Attaching a program resets the uplink's queue: neighbours are found again before anything is measured.
-    customers::wait_until_served(&stage.lab).context("with protection, before the flood")?;
-    if scenario.learns {
-        audience.note("customers alone, while Weir gets to know their connections");
-        let _ = act::perform(stage, None, options, audience)?;
+    customers::wait_until_served(&stage.lab).context("with protection, before the attack")?;
+    if scenario.learns != Learns::Nothing && options.arm == Arm::Weir {
+        audience.note("customers alone, while Weir gets to know them");
+        let window = if learn.is_some() { options.window.max(ALONE) } else { options.window };
+        let _ = act::perform(stage, None, Options { window, ..options }, false, audience)?;
     }
     let (before, start, usage) = (guard.settled_counters()?, Instant::now(), guard.usage()?);
-    let attack = (!(scenario.streams)().is_empty()).then_some((scenario, pps));
-    let act = act::perform(stage, attack, options, audience)?;
+    let attack = scenario.happens().then_some((scenario, pps));
+    let act = act::perform(stage, attack, options, true, audience)?;
     let (after, incidents) = (guard.usage()?, guard.incidents()?);
     let cpu_cores = (after.cpu_seconds - usage.cpu_seconds) / start.elapsed().as_secs_f64();
     let counters = grown(&before, guard.settled_counters()?);
-    guard.stop()?;
-    let expected = match (options.stand_in, scenario.expected) {
-        (true, [_, ..]) => vec![guard::STAND_IN.to_owned()],
-        (_, reasons) => reasons.iter().map(|reason| (*reason).to_owned()).collect(),
-    };
+    guard.stop(&stage.lab)?;
+    let expected = options.arm.reasons(scenario.expected);
     Ok(Protected { act, counters, expected, incidents, cpu_cores, rss_mib: after.rss_mib })
 }
 

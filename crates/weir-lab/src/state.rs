@@ -127,6 +127,14 @@ pub fn all() -> Result<Vec<LabId>> {
     Ok(ids)
 }
 
+/// Refuses namespaces that the run has not recorded as its own.
+pub fn check_namespace(id: &LabId, namespace: &str) -> Result<()> {
+    if read(id)?.is_some_and(|state| state.namespaces.iter().any(|name| name == namespace)) {
+        return Ok(());
+    }
+    bail!("refusing to attack from {namespace}: lab {id} has not recorded it as its own")
+}
+
 /// Refuses interfaces that no living or dead run of the lab recorded.
 pub fn check_recorded(id: &LabId, namespace: &str, interface: &str) -> Result<()> {
     let recorded = read(id)?.map(|state| state.attack_interfaces).unwrap_or_default();

@@ -20,6 +20,8 @@ pub struct Counts {
     pub customers_sent: u64,
     /// Customers' packets that entered the pod.
     pub customers_received: u64,
+    /// Packets of attackers' machines with connections of their own, as the router received them.
+    pub bots_sent: u64,
     /// Others' packets that entered the pod, apart from the node's own.
     pub others_received: u64,
     /// Customers' packets that the full queue of the uplink lost.
@@ -42,8 +44,11 @@ impl std::ops::Sub for Counts {
         Counts {
             customers_sent: self.customers_sent - before.customers_sent,
             customers_received: self.customers_received - before.customers_received,
+            bots_sent: self.bots_sent - before.bots_sent,
             others_received: self.others_received - before.others_received,
-            customers_queued_out: self.customers_queued_out - before.customers_queued_out,
+            // The two losses of the queue are told apart by figures that are read one after the other: under a flood the later one
+            // has grown, and too few are the customers'.
+            customers_queued_out: self.customers_queued_out.saturating_sub(before.customers_queued_out),
             attackers_queued_out: self.attackers_queued_out - before.attackers_queued_out,
         }
     }
@@ -63,6 +68,15 @@ pub fn install(lab: &Lab) -> Result<()> {
 }}
 "
     );
+    let bots = "table netdev weir_lab_bots {
+    counter bots { }
+    chain in {
+        type filter hook ingress device bots0 priority 0
+        ip daddr 10.77.1.0/24 counter name bots
+        ip6 daddr fd77:1::/64 counter name bots
+    }
+}
+";
     let pod = format!(
         "table netdev {TABLE} {{
     counter customers {{ }}
@@ -79,6 +93,7 @@ pub fn install(lab: &Lab) -> Result<()> {
 "
     );
     let layout = lab.layout();
+    let router = if layout.bots.is_some() { router + bots } else { router };
     for (ns, rules) in [(&layout.router, router), (&layout.pods[0], pod)] {
         tool::feed("ip", &["netns", "exec", ns.name(), "nft", "-f", "-"], &rules)
             .context("cannot set up packet counters")?;
@@ -95,6 +110,7 @@ pub fn read(lab: &Lab) -> Result<Counts> {
         customers_queued_out,
         attackers_queued_out,
         customers_sent: packets(&router, "customers")?,
+        bots_sent: if layout.bots.is_some() { packets(&router, "bots")? } else { 0 },
         customers_received: packets(&pod, "customers")?,
         others_received: packets(&pod, "others")?,
     })

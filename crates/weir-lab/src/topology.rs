@@ -18,11 +18,15 @@ pub struct Shape {
     pub pods: u16,
     /// Customers' addresses, of each IP version.
     pub customers: u16,
+    /// Addresses of the first pod, of each IP version; its neighbours' where there are several pods.
+    pub addresses: u16,
+    /// Addresses of attackers' machines with connections of their own, of each IP version.
+    pub bots: u16,
 }
 
 impl Default for Shape {
     fn default() -> Self {
-        Shape { pods: 1, customers: 64 }
+        Shape { pods: 1, customers: 64, addresses: 1, bots: 0 }
     }
 }
 
@@ -37,6 +41,8 @@ pub struct Layout {
     pub customers: Netns,
     /// Attackers.
     pub attackers: Netns,
+    /// Attackers' machines with connections of their own, where there are any.
+    pub bots: Option<Netns>,
     /// Pods behind the node.
     pub pods: Vec<Netns>,
     /// The attackers' interface, where floods leave.
@@ -52,6 +58,7 @@ impl Layout {
             router: ns("rtr"),
             customers: ns("cust"),
             attackers: ns("atk"),
+            bots: (shape.bots > 0).then(|| ns("bots")),
             pods: (0..shape.pods).map(|i| ns(&format!("pod{i}"))).collect(),
             attack_interface: id.name("atk0"),
         }
@@ -59,7 +66,7 @@ impl Layout {
 
     /// All namespaces.
     pub fn namespaces(&self) -> impl Iterator<Item = &Netns> {
-        [&self.node, &self.router, &self.customers, &self.attackers].into_iter().chain(&self.pods)
+        [&self.node, &self.router, &self.customers, &self.attackers].into_iter().chain(&self.bots).chain(&self.pods)
     }
 }
 
@@ -95,8 +102,9 @@ pub fn build(layout: &Layout, shape: Shape) -> Result<Path> {
     }
     router(layout)?;
     node(layout)?;
-    pods(layout)?;
+    pods(layout, shape)?;
     customers(layout, shape)?;
+    bots(layout, shape)?;
     queue::separate(layout)?;
     fast_lane(layout)
 }
@@ -151,7 +159,7 @@ link set br0 up
     Ok(())
 }
 
-fn pods(layout: &Layout) -> Result<()> {
+fn pods(layout: &Layout, shape: Shape) -> Result<()> {
     for (i, pod) in layout.pods.iter().enumerate() {
         let i = i as u16;
         layout.node.ip(&format!(
@@ -169,7 +177,14 @@ route add ::/0 via {BRIDGE_V6}
             pod_v6(i)
         ))?;
     }
-    Ok(())
+    // Deprecated, or what the pod's servers send would come from the last one of them.
+    let more = (shape.pods..shape.addresses).map(|i| {
+        format!("address add {}/24 dev eth0\naddress add {}/64 dev eth0 preferred_lft 0\n", pod_v4(i), pod_v6(i))
+    });
+    match layout.pods.first() {
+        Some(first) => first.ip(&more.collect::<String>()),
+        None => Ok(()),
+    }
 }
 
 fn customers(layout: &Layout, shape: Shape) -> Result<()> {
@@ -180,6 +195,28 @@ fn customers(layout: &Layout, shape: Shape) -> Result<()> {
     }
     let _ = writeln!(lines, "route add default via {GATEWAY_V4}\nroute add ::/0 via {GATEWAY_V6}");
     layout.customers.ip(&lines)
+}
+
+/// Attackers with connections come as customers do: by the router's own way, from a network of their own.
+fn bots(layout: &Layout, shape: Shape) -> Result<()> {
+    let Some(bots) = &layout.bots else { return Ok(()) };
+    layout.router.ip(&format!(
+        "link add bots0 type veth peer name eth0 netns {}
+address add {BOTS_GATEWAY_V4}/{} dev bots0
+address add {BOTS_GATEWAY_V6}/{} dev bots0
+link set bots0 up
+",
+        bots.name(),
+        BOTS_V4.1,
+        BOTS_V6.1,
+    ))?;
+    let mut lines = String::from("link set eth0 up\n");
+    for i in 0..shape.bots {
+        let _ = writeln!(lines, "address add {}/{} dev eth0", bot_v4(i), BOTS_V4.1);
+        let _ = writeln!(lines, "address add {}/{} dev eth0", bot_v6(i), BOTS_V6.1);
+    }
+    let _ = writeln!(lines, "route add default via {BOTS_GATEWAY_V4}\nroute add ::/0 via {BOTS_GATEWAY_V6}");
+    bots.ip(&lines)
 }
 
 /// Attackers' frames go straight from the router's one side to the other, so that the router is never the bottleneck: they

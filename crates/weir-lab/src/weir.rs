@@ -20,6 +20,9 @@ use crate::plan::UPLINK;
 use crate::scenario::Policy;
 use crate::tool;
 
+/// Below the lab's directory.
+const STATE: &str = "state";
+const POLICY: &str = "policy";
 const READY_IN: Duration = Duration::from_secs(30);
 /// The agent reads the kernel's counters once a second: what has not moved for longer stands still.
 const STILL: Duration = Duration::from_millis(1500);
@@ -28,6 +31,7 @@ const SETTLED_IN: Duration = Duration::from_secs(15);
 /// A running Weir.
 pub struct Weir {
     program: Program,
+    learn: Option<Duration>,
     binary: PathBuf,
     socket: PathBuf,
     pins: PathBuf,
@@ -35,6 +39,7 @@ pub struct Weir {
 
 /// A Weir whose agent is dead while its programs go on in the kernel.
 pub struct Killed {
+    learn: Option<Duration>,
     binary: PathBuf,
     socket: PathBuf,
     pins: PathBuf,
@@ -43,20 +48,30 @@ pub struct Killed {
 impl Killed {
     /// Starts the agent again; it finds the pins.
     pub fn restart(self, lab: &Lab) -> Result<Weir> {
-        let Killed { binary, socket, pins } = self;
-        let program = launch(lab, &binary, &socket, &lab.dir().join("policy"), &pins)?;
-        let mut weir = Weir { program, binary, socket, pins };
+        let Killed { learn, binary, socket, pins } = self;
+        let program = launch(lab, &binary, &socket, &lab.dir().join(POLICY), &pins, learn)?;
+        let mut weir = Weir { program, learn, binary, socket, pins };
         weir.wait_until_ready()?;
         Ok(weir)
     }
 }
 
-fn launch(lab: &Lab, binary: &Path, socket: &Path, policy: &Path, pins: &Path) -> Result<Program> {
+fn launch(
+    lab: &Lab,
+    binary: &Path,
+    socket: &Path,
+    policy: &Path,
+    pins: &Path,
+    learn: Option<Duration>,
+) -> Result<Program> {
     let word = |path: &Path| path.display().to_string();
     let (policy, socket, pins, state) =
-        (word(policy), word(socket), word(&pins.join("weir")), word(&lab.dir().join("state")));
+        (word(policy), word(socket), word(&pins.join("weir")), word(&lab.dir().join(STATE)));
     let files = ["-f", &policy, "--socket", &socket, "--pin-dir", &pins, "--state-dir", &state];
     let arguments: Vec<&str> = ["run", "-i", UPLINK, "--mode", "enforce"].into_iter().chain(files).collect();
+    let learn = learn.map(|time| format!("{}s", time.as_secs()));
+    let arguments: Vec<&str> =
+        arguments.into_iter().chain(learn.iter().flat_map(|time| ["--learn", time.as_str()])).collect();
     Program::start(&lab.layout().node, binary, &arguments, &lab.dir().join("weir.log"))
 }
 
@@ -103,8 +118,13 @@ pub fn find() -> Result<PathBuf> {
 impl Weir {
     /// Starts Weir with a policy, enforcing, and waits until it is ready.
     pub fn start(lab: &Lab, policy: &Policy) -> Result<Weir> {
+        Weir::start_and_learn(lab, policy, None)
+    }
+
+    /// The same; `learn` is how long rates are learned before they can be called unusual.
+    pub fn start_and_learn(lab: &Lab, policy: &Policy, learn: Option<Duration>) -> Result<Weir> {
         let binary = find()?;
-        let files = lab.dir().join("policy");
+        let files = lab.dir().join(POLICY);
         fs::create_dir_all(&files)?;
         for (name, text) in &policy.files {
             fs::write(files.join(name), text)?;
@@ -117,17 +137,17 @@ impl Weir {
                 .context("cannot mount a bpffs for Weir's pins")?;
         }
         let socket = lab.dir().join("weir.sock");
-        let program = launch(lab, &binary, &socket, &files, &pins)?;
-        let mut weir = Weir { program, binary, socket, pins };
+        let program = launch(lab, &binary, &socket, &files, &pins, learn)?;
+        let mut weir = Weir { program, learn, binary, socket, pins };
         weir.wait_until_ready()?;
         Ok(weir)
     }
 
     /// Kills its process as a crash would, and returns what starts it again. The kernel goes on with what it has.
     pub fn kill(self) -> Result<Killed> {
-        let Weir { program, binary, socket, pins } = self;
+        let Weir { program, learn, binary, socket, pins } = self;
         program.kill()?;
-        Ok(Killed { binary, socket, pins })
+        Ok(Killed { learn, binary, socket, pins })
     }
 
     /// Removes it from the kernel; the agent must have ended.
@@ -138,6 +158,17 @@ impl Weir {
         let status = program.wait(READY_IN)?;
         if !status.success() {
             bail!("`weir detach` failed ({status}): {}", program.last_words());
+        }
+        Ok(())
+    }
+
+    /// Removes what it wrote down: the agent must have ended.
+    pub fn forget(lab: &Lab) -> Result<()> {
+        for dir in [STATE, POLICY] {
+            let dir = lab.dir().join(dir);
+            if dir.exists() {
+                fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
+            }
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use common::skip;
 use weir_datapath::traffic::{Bare, Flood, Generator, LabInterface};
 use weir_lab::cpu;
-use weir_lab::flood;
+use weir_lab::flood::{self, Phase};
 use weir_lab::lab::Lab;
 use weir_lab::netns::Netns;
 use weir_lab::plan::UPLINK;
@@ -16,7 +16,7 @@ use weir_lab::scenario::{ALL, Scenario};
 use weir_lab::tally;
 use weir_lab::topology::Shape;
 
-const SMALL: Shape = Shape { pods: 1, customers: 1 };
+const SMALL: Shape = Shape { pods: 1, customers: 1, addresses: 1, bots: 0 };
 
 fn flood(pps: u64, packets: u64, time: Duration) -> Flood {
     let flood = Scenario::named("syn-flood-spoofed").expect("a scenario").flood(pps, time).expect("a flood");
@@ -69,6 +69,20 @@ fn a_flood_keeps_its_bounds() {
     let by_packets = run(flood(1_000_000, 777, Duration::from_secs(60)));
     assert_eq!(by_packets.frames, 777);
 
+    // Floods one after another, and quiet between them.
+    let train = [(1_000, 300), (500, 200)].map(|(packets, rest)| Phase {
+        flood: flood(100_000, packets, Duration::from_secs(60)),
+        rest: Duration::from_millis(rest),
+    });
+    let start = Instant::now();
+    let running = flood::start_train(&lab, train.to_vec(), 1).expect("it starts");
+    common::until("both are over", || !running.is_running());
+    assert!(start.elapsed() >= Duration::from_millis(500));
+    let (sent, stretches) = running.stop_and_tell().expect("it ended");
+    assert_eq!((sent.frames, stretches.iter().map(|it| it.frames).collect::<Vec<_>>()), (1_500, vec![1_000, 500]));
+    let ended = stretches[0].ended.expect("the first is over");
+    assert!(stretches[1].began.duration_since(ended).is_ok_and(|quiet| quiet >= Duration::from_millis(300)));
+
     let endless = flood::start(&lab, flood(1_000, u64::MAX, Duration::from_secs(3600)), 1).expect("it starts");
     common::until("it is under way", || endless.so_far() > 10);
     assert!(endless.is_running());
@@ -117,7 +131,7 @@ fn nothing_leaves_by_other_interfaces() {
     }
     let lab = Lab::up(SMALL, "test").expect("a lab");
     let layout = lab.layout();
-    let some = || flood(1, 1, Duration::from_secs(1));
+    let some = || vec![Phase { flood: flood(1, 1, Duration::from_secs(1)), rest: Duration::ZERO }];
 
     // Not recorded by this lab: refused before anything is loaded.
     let other = Netns::named("wl-no-such");

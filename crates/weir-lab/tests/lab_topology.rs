@@ -19,7 +19,7 @@ use weir_lab::topology::Shape;
 /// Cleaning concerns every crashed lab of the machine: tests that clean or crash go one by one.
 static CRASHES: Mutex<()> = Mutex::new(());
 
-const SMALL: Shape = Shape { pods: 1, customers: 4 };
+const SMALL: Shape = Shape { pods: 1, customers: 4, addresses: 1, bots: 0 };
 
 #[test]
 fn customers_reach_the_pod_and_nothing_stays() {

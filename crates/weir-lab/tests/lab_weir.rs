@@ -8,10 +8,9 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use common::skip;
-use weir_lab::customers::Load;
+use common::{Nobody, skip_without_weir};
 use weir_lab::flood;
-use weir_lab::run::{self, Audience, Moment, Options, Stage};
+use weir_lab::run::{self, Options, Stage};
 use weir_lab::scenario::Scenario;
 use weir_lab::tally;
 use weir_lab::weir::{self, Weir};
@@ -19,36 +18,15 @@ use weir_lab::weir::{self, Weir};
 /// Each of these wants the machine to itself.
 static MACHINE: Mutex<()> = Mutex::new(());
 
-struct Nobody;
-
-impl Audience for Nobody {
-    fn act(&mut self, _: u32, _: &str) {}
-    fn note(&mut self, _: &str) {}
-    fn moment(&mut self, _: &Moment) {}
-}
-
-fn skip_without_weir(test: &str) -> bool {
-    if skip(test) {
-        return true;
-    }
-    match weir::find() {
-        Ok(_) => false,
-        Err(error) => {
-            eprintln!("SKIPPED: {test}: {error}");
-            true
-        }
-    }
-}
-
 #[test]
 fn customers_alone_lose_nothing() {
     if skip_without_weir("customers_alone_lose_nothing") {
         return;
     }
     let _alone = MACHINE.lock();
-    let stage = Stage::set("test", Load::default()).expect("a lab");
-    let options = Options { window: Duration::from_secs(3), ..Options::default() };
     let scenario = Scenario::named("benign-only").expect("a scenario");
+    let stage = Stage::set("test", scenario).expect("a lab");
+    let options = Options { window: Duration::from_secs(3), ..Options::default() };
     let report = run::play(&stage, scenario, options, &mut Nobody).expect("a run").report;
     stage.strike().expect("a clean end");
     assert!(report.drops.is_empty() && report.benign_drop_ratio == 0.0, "{report:?}");
@@ -62,9 +40,9 @@ fn a_flood_of_strangers_is_held_back_and_connections_go_on() {
         return;
     }
     let _alone = MACHINE.lock();
-    let stage = Stage::set("test", Load::default()).expect("a lab");
-    let options = Options { window: Duration::from_secs(4), ..Options::default() };
     let scenario = Scenario::named("ack-flood-unknown").expect("a scenario");
+    let stage = Stage::set("test", scenario).expect("a lab");
+    let options = Options { window: Duration::from_secs(4), ..Options::default() };
     let report = run::play(&stage, scenario, options, &mut Nobody).expect("a run").report;
     stage.strike().expect("a clean end");
     assert!(report.drops["strangers"] > 100_000, "{report:?}");
@@ -79,10 +57,10 @@ fn a_killed_agent_changes_no_verdict() {
         return;
     }
     let _alone = MACHINE.lock();
-    let stage = Stage::set("test", Load::default()).expect("a lab");
+    let scenario = Scenario::named("deny-list").expect("a scenario");
+    let stage = Stage::set("test", scenario).expect("a lab");
     let lab = stage.lab();
     let clean = programs_on_the_uplink(lab.layout().node.name());
-    let scenario = Scenario::named("deny-list").expect("a scenario");
     let weir = Weir::start(lab, &(scenario.policy)()).expect("Weir runs");
     weir_lab::customers::wait_until_served(lab).expect("service");
 

@@ -129,6 +129,10 @@ pub struct Frame {
     pub source: Source,
     /// The victim; of the same IP version.
     pub destination: IpAddr,
+    /// How many neighbours are attacked, from the victim on: a carpet of them, or 1.
+    pub destinations: u32,
+    /// IPv4's "don't fragment", which ordinary systems set on TCP.
+    pub df: bool,
     /// Time to live, or hop limit.
     pub hops: RangeInclusive<u8>,
     /// What is in the packet.

@@ -23,7 +23,8 @@ pub const CLEAN_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2a0e, 0x64, 0, 0, 0, 0, 
 fn frame(source: Source, protocol: Protocol, payload: Payload) -> Frame {
     let v4 = matches!(source, Source::V4 { .. });
     let destination = if v4 { SERVICE_V4 } else { SERVICE_V6 };
-    Frame { from_mac: SENDER_MAC, to_mac: RECEIVER_MAC, source, destination, hops: 64..=64, protocol, payload }
+    let (from_mac, to_mac) = (SENDER_MAC, RECEIVER_MAC);
+    Frame { from_mac, to_mac, source, destination, destinations: 1, df: false, hops: 64..=64, protocol, payload }
 }
 
 fn tcp(flags: u8, options: Vec<u8>) -> Protocol {

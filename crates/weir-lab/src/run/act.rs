@@ -1,23 +1,32 @@
-//! One act: customers ask, perhaps a flood comes, everybody's packets are counted.
+//! One act: customers ask, perhaps an attack comes, everybody's packets are counted.
 
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use weir_datapath::traffic::Sent;
 
+use super::coming::Coming;
 use super::{Audience, Options, Stage};
+use crate::bots::Done;
 use crate::customers::{Figures, Totals};
 use crate::device;
-use crate::flood;
-use crate::scenario::Scenario;
+use crate::flood::Stretch;
+use crate::meter::{Meter, Reading};
+use crate::scenario::{Attack, Scenario};
 use crate::stop;
 use crate::tally::{self, Counts};
 
 /// Before the window opens: connections are warm, the flood has filled what it fills.
-const SETTLE: Duration = Duration::from_secs(1);
-/// A flood may last so much longer than the window, on a machine that is busy with it.
-const SLACK: Duration = Duration::from_secs(10);
+pub const SETTLE: Duration = Duration::from_secs(1);
+/// Machines with connections need longer for that.
+const GATHER: Duration = Duration::from_secs(4);
 const SECOND: Duration = Duration::from_secs(1);
+/// Between looks at what goes on.
+const LOOK: Duration = Duration::from_millis(50);
+/// So long into a rest, the last packets before it have arrived wherever they go.
+const ARRIVED: Duration = Duration::from_millis(250);
+/// Counters are read so often while a steady attack goes on: to read them costs the machine a little.
+const READ: usize = 5;
 
 /// What came of an act.
 #[derive(Debug, Clone)]
@@ -26,10 +35,35 @@ pub struct Act {
     pub figures: Figures,
     /// Packets, from the act's beginning to its end.
     pub counts: Counts,
+    /// How long that was.
+    pub elapsed: Duration,
     /// The flood.
     pub sent: Sent,
-    /// When its first packet was sent.
+    /// Its phases.
+    pub stretches: Vec<Stretch>,
+    /// Attackers with connections.
+    pub bots: Option<Done>,
+    /// When the first packet was sent.
     pub began: Option<SystemTime>,
+    /// When the last one was.
+    pub ended: SystemTime,
+    /// Counters in between.
+    pub readings: Vec<Tallied>,
+    /// Packets into the pod, finely.
+    pub meter: Vec<Reading>,
+}
+
+/// Counters in the middle of an act.
+#[derive(Debug, Clone, Copy)]
+pub struct Tallied {
+    /// Just before they were read.
+    pub at: SystemTime,
+    /// Packets since the act began.
+    pub counts: Counts,
+    /// Frames that the flood had sent, as far as it has told: it tells after each slice of at most a tenth of a second.
+    pub sent: u64,
+    /// Phases of the flood that had begun.
+    pub stretches: usize,
 }
 
 /// What a second of an act brought.
@@ -41,85 +75,112 @@ pub struct Moment {
     pub answered: u64,
     /// Failed requests.
     pub failed: u64,
-    /// Packets that attackers sent.
+    /// Packets that attackers sent, or connections that they opened.
     pub attack: u64,
     /// Packets that entered the pod, from whomever.
     pub pod: u64,
 }
 
-/// Performs an act, with a flood or without.
+/// Performs an act, with an attack or without. `closely`: counters are read in between, too.
 pub fn perform(
     stage: &Stage,
     attack: Option<(&Scenario, u64)>,
     options: Options,
+    closely: bool,
     audience: &mut dyn Audience,
 ) -> Result<Act> {
     stop::check()?;
     let before = tally::read(&stage.lab)?;
+    let start = Instant::now();
     stage.customers.begin();
-    let running = match attack {
-        Some((scenario, pps)) => {
-            let flood = scenario.flood(pps, SETTLE + options.window + SLACK).context("this scenario has no flood")?;
-            audience.note(&format!(
-                "flood: {} packets/s, at most {} packets and {} s, out of {} in namespace {}",
-                flood.pps,
-                flood.packets,
-                flood.time.as_secs(),
-                stage.lab.layout().attack_interface,
-                stage.lab.layout().attackers.name(),
-            ));
-            Some(flood::start(&stage.lab, flood, options.seed)?)
-        }
-        None => None,
+    let meter = attack.map(|_| Meter::start(&stage.lab)).transpose()?;
+    let coming = match attack {
+        Some((scenario, pps)) => Coming::start(stage, scenario, pps, options, audience)?,
+        None => Coming::Nothing,
     };
-    let began = running.as_ref().map(first_packet).transpose()?;
-    stop::pass(SETTLE)?;
-    stage.customers.open_window(options.window);
-    watch(stage, running.as_ref(), options.window, audience)?;
+    let began = coming.began()?;
+    stop::pass(if matches!(coming, Coming::Bots { .. }) { GATHER } else { SETTLE })?;
+    let window = attack.map_or(options.window, |(scenario, _)| scenario.lasts(SETTLE + options.window) - SETTLE);
+    let surge = attack.map_or(1, |(scenario, _)| scenario.surge());
+    stage.customers.surge(surge);
+    stage.customers.open_window(window);
+    let in_pulses = attack.is_some_and(|(scenario, _)| matches!(scenario.attack, Attack::Pulses(_)));
+    let watch = Watch { stage, coming: &coming, before, closely, in_pulses };
+    let readings = watch.until_the_end(window, audience);
+    stage.customers.surge(1);
+    let readings = readings?;
     let figures = stage.customers.close_window()?;
-    let sent = match running {
-        Some(running) if !running.is_running() => {
-            running.wait()?;
-            bail!("the flood ended before the customers' window did: this machine is too busy for figures");
-        }
-        Some(running) => running.stop()?,
-        None => Sent::default(),
-    };
+    if !in_pulses && coming.is_over() {
+        coming.stop()?;
+        bail!("the attack ended before the customers' window did: this machine is too busy for figures");
+    }
+    let came = coming.stop()?;
+    let ended = SystemTime::now();
+    let meter = meter.map(Meter::stop).transpose()?.unwrap_or_default();
     stage.customers.pause()?;
-    Ok(Act { figures, counts: tally::read(&stage.lab)? - before, sent, began })
+    let elapsed = start.elapsed();
+    let counts = tally::read(&stage.lab)? - before;
+    let (sent, stretches, bots) = (came.sent, came.stretches, came.bots);
+    Ok(Act { figures, counts, elapsed, sent, stretches, bots, began, ended, readings, meter })
 }
 
-/// Waits for a flood's first packet.
-fn first_packet(running: &flood::Running) -> Result<SystemTime> {
-    let start = Instant::now();
-    while running.so_far() == 0 {
-        if start.elapsed() > SLACK {
-            bail!("the flood does not begin");
+struct Watch<'a> {
+    stage: &'a Stage,
+    coming: &'a Coming,
+    before: Counts,
+    closely: bool,
+    in_pulses: bool,
+}
+
+impl Watch<'_> {
+    /// Tells the audience of every second until the window is over, and reads counters now and then.
+    fn until_the_end(&self, window: Duration, audience: &mut dyn Audience) -> Result<Vec<Tallied>> {
+        let start = Instant::now();
+        let (mut last, mut second) = (self.look()?, 0);
+        let mut readings = Vec::new();
+        loop {
+            if self.closely && self.is_time_to_read(&readings, start.elapsed()) {
+                readings.push(self.read()?);
+            }
+            let elapsed = start.elapsed();
+            if elapsed >= SECOND * (second + 1) {
+                second += 1;
+                let now = self.look()?;
+                audience.moment(&Moment {
+                    second: second.into(),
+                    answered: now.0.answered - last.0.answered,
+                    failed: now.0.failed - last.0.failed,
+                    attack: now.1 - last.1,
+                    pod: now.2.saturating_sub(last.2),
+                });
+                last = now;
+            }
+            if elapsed >= window {
+                return Ok(readings);
+            }
+            stop::pass(LOOK.min(window - elapsed))?;
         }
-        stop::pass(Duration::from_millis(1))?;
     }
-    Ok(SystemTime::now())
-}
 
-/// Tells the audience of every second until the window is over.
-fn watch(stage: &Stage, running: Option<&flood::Running>, window: Duration, audience: &mut dyn Audience) -> Result<()> {
-    let start = Instant::now();
-    let look = || -> Result<(Totals, u64, u64)> {
-        let attack = running.map_or(0, flood::Running::so_far);
-        Ok((stage.customers.so_far(), attack, device::figures(&stage.lab.layout().pods[0], "eth0")?.received))
-    };
-    let mut last = look()?;
-    for second in 1..=window.as_secs() {
-        stop::pass((start + SECOND * second as u32).saturating_duration_since(Instant::now()))?;
-        let now = look()?;
-        audience.moment(&Moment {
-            second,
-            answered: now.0.answered - last.0.answered,
-            failed: now.0.failed - last.0.failed,
-            attack: now.1 - last.1,
-            pod: now.2.saturating_sub(last.2),
-        });
-        last = now;
+    fn look(&self) -> Result<(Totals, u64, u64)> {
+        let pod = device::figures(&self.stage.lab.layout().pods[0], "eth0")?.received;
+        Ok((self.stage.customers.so_far(), self.coming.so_far(), pod))
     }
-    Ok(())
+
+    /// Once in each rest between pulses; in a steady attack once a second, a few times.
+    fn is_time_to_read(&self, readings: &[Tallied], elapsed: Duration) -> bool {
+        if !self.in_pulses {
+            return readings.len() < READ && elapsed >= SECOND * readings.len() as u32;
+        }
+        let stretches = self.coming.stretches();
+        let rested = stretches.last().and_then(|stretch| stretch.ended?.elapsed().ok());
+        let read = readings.last().map_or(0, |reading| reading.stretches);
+        stretches.len() > read && rested.is_some_and(|rested| rested >= ARRIVED)
+    }
+
+    fn read(&self) -> Result<Tallied> {
+        let (at, stretches) = (SystemTime::now(), self.coming.stretches().len());
+        let counts = tally::read(&self.stage.lab).context("in the middle of an act")? - self.before;
+        Ok(Tallied { at, counts, sent: self.coming.so_far(), stretches })
+    }
 }

@@ -1,102 +1,132 @@
 //! Turns three acts into a report, and says in sentences what is not as it should be.
 
-use std::time::SystemTime;
+use std::collections::BTreeMap;
 
-use weir_api::local::IncidentRow;
-use weir_api::spec::Moment;
-
-use super::{Act, HARDLY_HURT, Outcome, Protected};
+use super::{HARDLY_HURT, Outcome, Protected, Rehearsal, timing};
+use crate::guard::Arm;
 use crate::report::{Acts, Report, percent};
-use crate::scenario::Scenario;
+use crate::scenario::{Asks, Attack, Scenario};
+use crate::tally::Counts;
 use crate::weir;
 
 /// What Weir finds by itself. It may find a flood that a policy holds back as well: its rules come before limits.
-const BY_ITSELF: [&str; 2] = ["rule", "strangers"];
+pub const BY_ITSELF: [&str; 4] = ["rule", "rule_limit", "strangers", "challenged"];
+/// Customers' systems answer challenges, and those answers go no further.
+const ANSWERS: [&str; 2] = ["challenge_answer", "challenge_answer_transmitted"];
+/// Packets of a challenge that is answered: the SYN, and the answer.
+const EXCHANGE: u64 = 2;
 /// The service holds when customers keep so much of their goodput.
-const HOLDS: f64 = 0.95;
+pub const HOLDS: f64 = 0.95;
 /// Weir is to drop so much of what it sees of an attack …
-const DROPPED: f64 = 0.98;
+pub const DROPPED: f64 = 0.98;
 /// … and so few of the customers' packets.
-const LOST: f64 = 0.001;
+pub const LOST: f64 = 0.001;
 /// Rules are to be in force so soon after the first packet, ms.
-const MITIGATED_MS: f64 = 1000.0;
+pub const MITIGATED_MS: f64 = 1000.0;
+/// And so soon after that of a pulse of a known kind.
+pub const REARMED_MS: f64 = 200.0;
 /// A flood is to have so much of the rate that was asked for.
 const REACHED: f64 = 0.9;
 /// Packets that nobody has seen, and customers' among Weir's drops, may make up so much of the attack.
 const UNACCOUNTED: f64 = 0.001;
+/// Or be so many, in a small one.
+const A_FEW: f64 = 5.0;
+/// Where Weir is to do no harm, customers may have so much less of their goodput than without it: no two floods are alike.
+const ALIKE: f64 = 0.1;
 
-/// What a run plays: the first two acts, and the third with Weir's account.
-pub struct Played {
-    pub alone: Act,
-    pub unprotected: Option<Act>,
-    pub protected: Protected,
-}
-
-pub fn outcome(scenario: &Scenario, pps: u64, played: Played) -> Outcome {
-    let Played { alone, unprotected, protected } = played;
+pub fn outcome(scenario: &Scenario, arm: Arm, rehearsal: &Rehearsal, protected: Protected) -> Outcome {
     let Protected { act, counters, expected, incidents, cpu_cores, rss_mib } = protected;
-    let noticed = noticed(&incidents, act.began);
+    let Rehearsal { alone, unprotected, pps } = rehearsal;
+    let noticed = act.began.map(|began| timing::noticed(&incidents, began)).unwrap_or_default();
+    let (detected, mitigated) = timing::first_and_last(&noticed);
     let drops = weir::by_reason(&counters, "drop");
     let dropped: u64 = drops.values().sum();
     let ratio = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
     let bare = alone.figures.goodput;
-    let (attack, counts) = (act.sent.frames, act.counts);
+    let unhurt = match (scenario.attack, unprotected) {
+        (Attack::Surge(_), Some(act)) => act.figures.goodput,
+        _ => bare,
+    };
+    let attack = if act.bots.is_some() { act.counts.bots_sent } else { act.sent.frames };
+    let counts = act.counts;
+    let challenged = challenged(scenario, &drops, counts);
     let accounted = dropped + counts.others_received + counts.attackers_queued_out;
+    let offered = act.stretches.last().map_or(0.0, |stretch| stretch.pps);
+    let level = timing::loud(rehearsal, offered);
+    let pulses = if matches!(scenario.attack, Attack::Pulses(_)) { timing::pulses(&act, level) } else { Vec::new() };
+    let steady = act.stretches.first().filter(|_| act.stretches.len() == 1 && scenario.overwhelms());
+    let quiet = steady.and_then(|stretch| timing::quiet(&act, stretch, level));
+    // Nobody drops anything where nobody is; whoever must notice and does not has never mitigated.
+    let by_itself = arm == Arm::Weir && scenario.is_noticed();
+    let mitigated_ratio = match scenario.attack {
+        Attack::None | Attack::Surge(_) => None,
+        Attack::Pulses(_) => timing::stopped_of_known(&pulses),
+        _ if arm == Arm::None || by_itself && mitigated.is_none() => None,
+        _ => timing::stopped_after(&act, mitigated),
+    };
     let mut report = Report {
         scenario: scenario.name.to_owned(),
-        offered_pps: act.sent.pps(),
+        arm: arm.name().to_owned(),
+        asked: if scenario.asks == Asks::Stop { "stop" } else { "no_harm" }.to_owned(),
+        offered_pps: offered,
         bare_goodput: bare,
         goodput_under_attack: act.figures.goodput,
-        goodput_ratio: ratio(act.figures.goodput, bare),
-        time_to_detect_ms: noticed.0,
-        time_to_mitigate_ms: noticed.1,
+        goodput_ratio: ratio(act.figures.goodput, unhurt),
+        time_to_detect_ms: detected,
+        time_to_mitigate_ms: mitigated,
+        time_to_quiet_ms: quiet,
+        rearm_ms: timing::rearm(&pulses),
+        pulses,
         signatures: incidents.iter().flat_map(|row| &row.signatures).map(|signed| signed.rule.clone()).collect(),
+        incidents: noticed,
         attack_drop_ratio: (attack > 0).then(|| ratio(dropped as f64, attack as f64)),
-        benign_drop_ratio: ratio(counts.customers_dropped() as f64, counts.customers_sent as f64),
+        attack_drop_ratio_mitigated: mitigated_ratio,
+        benign_drop_ratio: ratio((counts.customers_dropped() - challenged) as f64, counts.customers_sent as f64),
+        benign_challenged: challenged,
         agent_cpu_cores: cpu_cores,
         agent_rss_mib: rss_mib,
         goodput_unprotected: unprotected.as_ref().map(|act| act.figures.goodput),
         goodput_unprotected_ratio: unprotected.as_ref().map(|act| ratio(act.figures.goodput, bare)),
-        wanted_pps: pps,
+        wanted_pps: *pps,
         attack_sent: attack,
         attack_reached_pod: counts.others_received,
         attack_lost_before_weir: counts.attackers_queued_out,
         attack_unaccounted: attack as i64 - accounted as i64,
         benign_sent: counts.customers_sent,
         benign_lost_before_weir: counts.customers_queued_out,
+        connections: act.bots,
         drops,
         expected_reasons: expected,
         customers: Acts {
-            alone: alone.figures,
-            unprotected: unprotected.map(|act| act.figures),
+            alone: alone.figures.clone(),
+            unprotected: unprotected.as_ref().map(|act| act.figures.clone()),
             protected: act.figures,
         },
         ..Report::default()
     };
-    report.findings = findings(&report);
+    // Whoever stands beside Weir is measured, not judged.
+    if matches!(arm, Arm::Weir | Arm::StandIn) {
+        report.findings = findings(scenario, by_itself, &report);
+    }
     Outcome { report, counters }
 }
 
-/// Milliseconds from an attack's first packet until Weir noticed an attack, and until it had rules in force.
-fn noticed(incidents: &[IncidentRow], began: Option<SystemTime>) -> (Option<f64>, Option<f64>) {
-    let Some(began) = began else { return (None, None) };
-    // Weir may have been the first to see the first packet: nobody told it that one comes.
-    let after =
-        |moment: Moment| Some(moment.to_system().duration_since(began).unwrap_or_default().as_secs_f64() * 1000.0);
-    let attacks = || incidents.iter().filter(|row| row.label == "ATTACK");
-    let first = |times: &mut dyn Iterator<Item = f64>| times.reduce(f64::min);
-    let detected = first(&mut attacks().filter_map(|row| after(row.detected)));
-    let mitigated = first(&mut attacks().filter_map(|row| row.mitigated.and_then(after)));
-    (detected, mitigated)
+/// Customers' packets that were part of a challenge. Every address of theirs has to answer one; machines with connections of their
+/// own answer as well, and what is more than customers can have sent is theirs.
+fn challenged(scenario: &Scenario, drops: &BTreeMap<String, u64>, counts: Counts) -> u64 {
+    let answers: u64 = ANSWERS.iter().filter_map(|reason| drops.get(*reason)).sum();
+    let addresses = 2 * u64::from(scenario.shape().customers);
+    (EXCHANGE * answers.min(addresses)).min(counts.customers_dropped())
 }
 
-fn findings(report: &Report) -> Vec<String> {
+fn findings(scenario: &Scenario, by_itself: bool, report: &Report) -> Vec<String> {
     let mut found = Vec::new();
     let mut check = |bad: bool, text: String| {
         if bad {
             found.push(text);
         }
     };
+    let stops = scenario.asks == Asks::Stop;
     let (offered, wanted) = (report.offered_pps, report.wanted_pps as f64);
     check(
         offered < wanted * REACHED,
@@ -106,51 +136,67 @@ fn findings(report: &Report) -> Vec<String> {
     );
     let unprotected = report.goodput_unprotected_ratio.unwrap_or(0.0);
     check(
-        unprotected > HARDLY_HURT,
+        scenario.overwhelms() && unprotected > HARDLY_HURT,
         format!(
             "without Weir the service kept {}: the flood is too weak for this machine, raise --pps",
             percent(unprotected)
         ),
     );
-    check(report.goodput_ratio < HOLDS, format!("with Weir the service kept only {}", percent(report.goodput_ratio)));
-    // What a full queue lost before is neither Weir's merit nor its fault.
-    let judged = report.attack_sent - report.attack_lost_before_weir.min(report.attack_sent);
-    let passed = if judged > 0 { report.attack_reached_pod as f64 / judged as f64 } else { 0.0 };
-    // Where Weir must find out by itself, what came before it had is judged by the time that it took.
-    let own = |reason: &String| BY_ITSELF.contains(&reason.as_str());
-    let by_itself = !report.expected_reasons.is_empty() && report.expected_reasons.iter().all(own);
-    let early = report.time_to_mitigate_ms.filter(|_| by_itself).unwrap_or(0.0) / 1000.0 * offered;
-    let early = if judged > 0 { (early / judged as f64).min(1.0) } else { 0.0 };
-    check(by_itself && report.time_to_mitigate_ms.is_none(), "Weir noticed no attack".to_owned());
-    let late = report.time_to_mitigate_ms.filter(|ms| by_itself && *ms > MITIGATED_MS);
-    check(late.is_some(), format!("it took Weir {:.0} ms to have rules in force", late.unwrap_or(0.0)));
+    let kept = report.goodput_ratio;
+    check(stops && kept < HOLDS, format!("with Weir the service kept only {}", percent(kept)));
+    // Where nothing was dropped, it is the attack that was another one.
     check(
-        passed - early > 1.0 - DROPPED,
-        format!("Weir let {} of the attack packets pass that it saw", percent(passed)),
+        !stops && !report.drops.is_empty() && kept < unprotected - ALIKE,
+        format!("with Weir the service kept {}, without it {}", percent(kept), percent(unprotected)),
     );
+    check(stops && by_itself && report.time_to_mitigate_ms.is_none(), "Weir noticed no attack".to_owned());
+    let late = report.time_to_mitigate_ms.filter(|ms| stops && by_itself && *ms > MITIGATED_MS);
+    check(late.is_some(), format!("it took Weir {:.0} ms to have rules in force", late.unwrap_or(0.0)));
+    let dropped = report.attack_drop_ratio_mitigated.unwrap_or(1.0);
+    check(
+        stops && dropped < DROPPED,
+        format!("once it had an answer Weir still let {} of the attack packets pass", percent(1.0 - dropped)),
+    );
+    if !report.pulses.is_empty() {
+        match report.rearm_ms {
+            None => check(true, "a pulse of a kind that had come before arrived all the same".to_owned()),
+            Some(ms) => check(ms > REARMED_MS, format!("it took {ms:.0} ms until a known pulse was stopped")),
+        }
+    }
     let lost = report.benign_drop_ratio;
     check(lost > LOST, format!("{} of the customers' packets were dropped", percent(lost)));
     let unknown = report.attack_unaccounted;
+    // What the queue lost of real connections cannot be told from what it lost of customers'.
     check(
-        unknown.unsigned_abs() as f64 > report.attack_sent as f64 * UNACCOUNTED,
+        report.connections.is_none()
+            && unknown.unsigned_abs() as f64 > (report.attack_sent as f64 * UNACCOUNTED).max(A_FEW),
         format!(
             "the counters disagree: {unknown} attack packets were neither dropped nor received nor lost in a queue"
         ),
     );
+    let challenges = |reason: &String| ANSWERS.contains(&reason.as_str()) && report.drops.contains_key("challenged");
+    let own = |reason: &String| scenario.attacks() && BY_ITSELF.contains(&reason.as_str()) || challenges(reason);
     for reason in report.drops.keys().filter(|reason| !own(reason) && !report.expected_reasons.contains(reason)) {
         check(true, format!("Weir dropped {} packets as {reason}, which was not expected", report.drops[reason]));
     }
     for reason in report.expected_reasons.iter().filter(|reason| !report.drops.contains_key(*reason)) {
         check(true, format!("Weir dropped nothing as {reason}, which was expected"));
     }
+    for row in report.incidents.iter().filter(|row| !scenario.attacks() && row.label == "ATTACK") {
+        check(true, format!("Weir took customers for an attack: {} at {}", row.vector, row.target));
+    }
     found
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
+    use crate::report::{Noticed, Pulse};
+
+    fn findings_of(name: &str, report: &Report) -> Vec<String> {
+        let scenario = Scenario::named(name).expect("a scenario");
+        findings(scenario, scenario.is_noticed(), report)
+    }
 
     #[test]
     fn a_good_run_has_no_findings_and_a_bad_one_has_them_all() {
@@ -158,25 +204,81 @@ mod tests {
             goodput_ratio: 0.99,
             time_to_mitigate_ms: Some(200.0),
             goodput_unprotected_ratio: Some(0.1),
-            attack_sent: 1000,
-            attack_reached_pod: 1,
+            attack_sent: 10_000,
+            attack_reached_pod: 10,
+            attack_drop_ratio_mitigated: Some(0.999),
             drops: BTreeMap::from([("rule".to_owned(), 7)]),
             expected_reasons: vec!["rule".to_owned()],
             ..Report::default()
         };
-        assert_eq!(findings(&good), Vec::<String>::new());
+        assert_eq!(findings_of("syn-flood-unknown", &good), Vec::<String>::new());
         let bad = Report {
             wanted_pps: 100,
             offered_pps: 50.0,
             goodput_ratio: 0.5,
             goodput_unprotected_ratio: Some(0.9),
-            attack_reached_pod: 500,
+            attack_drop_ratio_mitigated: Some(0.5),
             benign_drop_ratio: 0.01,
-            attack_unaccounted: 8,
+            attack_unaccounted: 80,
             time_to_mitigate_ms: Some(2000.0),
             drops: BTreeMap::from([("land".to_owned(), 7)]),
-            ..good
+            ..good.clone()
         };
-        assert_eq!(findings(&bad).len(), 9, "{:?}", findings(&bad));
+        let found = findings_of("syn-flood-unknown", &bad);
+        assert_eq!(found.len(), 9, "{found:?}");
+        let never = Report { time_to_mitigate_ms: None, ..good };
+        assert_eq!(findings_of("syn-flood-unknown", &never), ["Weir noticed no attack"]);
+    }
+
+    #[test]
+    fn what_cannot_be_stopped_must_not_be_made_worse() {
+        let report = Report { goodput_ratio: 0.05, goodput_unprotected_ratio: Some(0.1), ..Report::default() };
+        assert_eq!(findings_of("mimicry", &report), Vec::<String>::new());
+        let drops = BTreeMap::from([("rule".to_owned(), 7)]);
+        let worse = Report { goodput_unprotected_ratio: Some(0.5), ..report };
+        assert_eq!(findings_of("mimicry", &worse), Vec::<String>::new(), "Weir did nothing");
+        assert_eq!(findings_of("mimicry", &Report { drops, ..worse }).len(), 1);
+    }
+
+    #[test]
+    fn what_customers_answer_is_no_loss_but_the_rest_is() {
+        let scenario = Scenario::named("syn-challenge").expect("a scenario");
+        let counts = |lost: u64| Counts { customers_sent: 1000, customers_received: 1000 - lost, ..Counts::default() };
+        let drops = |answers: u64| {
+            BTreeMap::from([
+                ("challenge_answer".to_owned(), 1),
+                ("challenge_answer_transmitted".to_owned(), answers - 1),
+            ])
+        };
+        assert_eq!(challenged(scenario, &drops(100), counts(200)), 200, "a SYN and an answer each");
+        assert_eq!(challenged(scenario, &drops(100), counts(250)), 200, "and some that were not answered");
+        assert_eq!(challenged(scenario, &drops(300), counts(900)), 256, "128 addresses, each once");
+        assert_eq!(challenged(scenario, &drops(100), counts(150)), 150, "never more than were lost");
+        assert_eq!(challenged(scenario, &BTreeMap::new(), counts(50)), 0);
+    }
+
+    #[test]
+    fn a_crowd_is_a_surge_and_loses_nothing() {
+        let surge = |label: &str| Noticed { label: label.to_owned(), ..Noticed::default() };
+        let good = Report { goodput_ratio: 1.0, incidents: vec![surge("SURGE")], ..Report::default() };
+        assert_eq!(findings_of("flash-crowd", &good), Vec::<String>::new());
+        let drops = BTreeMap::from([("rule".to_owned(), 1)]);
+        let bad = Report { incidents: vec![surge("ATTACK")], drops, ..good };
+        assert_eq!(findings_of("flash-crowd", &bad).len(), 2, "an attack, and a drop");
+    }
+
+    #[test]
+    fn known_pulses_are_stopped_at_once() {
+        let good = Report {
+            goodput_ratio: 1.0,
+            time_to_mitigate_ms: Some(200.0),
+            rearm_ms: Some(20.0),
+            pulses: vec![Pulse::default()],
+            drops: BTreeMap::from([("rule".to_owned(), 7)]),
+            ..Report::default()
+        };
+        assert_eq!(findings_of("pulse-wave", &good), Vec::<String>::new());
+        assert_eq!(findings_of("pulse-wave", &Report { rearm_ms: Some(300.0), ..good.clone() }).len(), 1);
+        assert_eq!(findings_of("pulse-wave", &Report { rearm_ms: None, ..good }).len(), 1);
     }
 }

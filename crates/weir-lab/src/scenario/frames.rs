@@ -8,6 +8,8 @@ use crate::plan::{NODE_MAC, ROUTER_MAC, pod_v4, pod_v6};
 
 /// Linux begins with 64, and there is one router between customers and the node.
 const CUSTOMERS_HOPS: u8 = 63;
+/// Linux's ports of its own (ip_local_port_range).
+pub const LINUX_PORTS: Ports = Ports { first: 32_768, count: 28_232 };
 /// TCP flags.
 pub const SYN: u8 = 0x02;
 /// TCP flags.
@@ -31,10 +33,23 @@ fn stream(
     protocol: Protocol,
     payload: Payload,
 ) -> Stream {
+    let (from_mac, to_mac) = (ROUTER_MAC, NODE_MAC);
     // Hop limits as packets from all over the world have them on arrival.
     let hops = 37..=61;
-    let frame = Frame { from_mac: ROUTER_MAC, to_mac: NODE_MAC, source, destination, hops, protocol, payload };
+    let frame = Frame { from_mac, to_mac, source, destination, destinations: 1, df: false, hops, protocol, payload };
     Stream { name: name.to_owned(), frame, weight }
+}
+
+/// The same against so many neighbours, from the first pod's address on.
+pub fn carpet(mut stream: Stream, victims: u16) -> Stream {
+    stream.frame.destinations = victims.into();
+    stream
+}
+
+/// The same with what the network adds to customers' packets: they have passed one router, and must not be fragmented.
+pub fn as_customers_arrive(mut stream: Stream) -> Stream {
+    (stream.frame.hops, stream.frame.df) = (CUSTOMERS_HOPS..=CUSTOMERS_HOPS, true);
+    stream
 }
 
 /// TCP to a port, without options, as flood tools send it.
@@ -48,15 +63,10 @@ pub fn like_customers(to: u16) -> Protocol {
     Protocol::Tcp { from: Ports::EPHEMERAL, to: Ports::one(to), flags: ACK, options }
 }
 
-/// SYNs with the options of a Linux client (tcp_syn_options in net/ipv4/tcp_output.c).
+/// SYNs with the options of a Linux client (tcp_syn_options in net/ipv4/tcp_output.c), from its range of ports.
 pub fn syn_like_customers(to: u16) -> Protocol {
     let options = vec![2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0x98, 0x96, 0x80, 0, 0, 0, 0, 1, 3, 3, 7];
-    Protocol::Tcp { from: Ports::EPHEMERAL, to: Ports::one(to), flags: SYN, options }
-}
-
-/// The same with the hop limit that the lab's customers' packets have on arrival.
-pub fn from_as_far_as_customers(stream: Stream) -> Stream {
-    Stream { frame: Frame { hops: CUSTOMERS_HOPS..=CUSTOMERS_HOPS, ..stream.frame }, ..stream }
+    Protocol::Tcp { from: LINUX_PORTS, to: Ports::one(to), flags: SYN, options }
 }
 
 /// UDP to a port.

@@ -15,6 +15,11 @@ impl Policy {
         Policy { files: vec![("protection.yaml".to_owned(), protections.join("---\n"))] }
     }
 
+    /// Whether some target challenges all the time, without being attacked.
+    pub fn always_challenges(&self) -> bool {
+        self.files.iter().any(|(_, text)| text.contains("challenge: Always"))
+    }
+
     /// And one more.
     pub fn with(mut self, name: &str, text: String) -> Policy {
         self.files.push((name.to_owned(), text));
@@ -40,6 +45,15 @@ pub fn pod(rest: &str) -> String {
 /// `rest` is YAML of the spec, indented by two.
 fn protection(name: &str, port: &str, rest: &str) -> String {
     let comma = if port.is_empty() { "" } else { ", " };
+    protection_of(name, 0, &format!("{comma}{port}"), rest)
+}
+
+/// So many addresses from the first pod's on, of each IP version: each a target of its own.
+pub fn neighbours(count: u16) -> Vec<String> {
+    (0..count).map(|index| protection_of(&format!("shop-{index}"), index, "", "")).collect()
+}
+
+fn protection_of(name: &str, index: u16, port: &str, rest: &str) -> String {
     format!(
         "apiVersion: weir.dev/v1alpha1
 kind: Protection
@@ -47,12 +61,12 @@ metadata: {{name: {name}, namespace: lab}}
 spec:
   target:
     addresses:
-      - {{ip: \"{}\"{comma}{port}}}
-      - {{ip: \"{}\"{comma}{port}}}
+      - {{ip: \"{}\"{port}}}
+      - {{ip: \"{}\"{port}}}
   mode: Enforce
 {rest}",
-        pod_v4(0),
-        pod_v6(0),
+        pod_v4(index),
+        pod_v6(index),
     )
 }
 

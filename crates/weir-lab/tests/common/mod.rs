@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use weir_lab::name::LabId;
 use weir_lab::netns::Netns;
+use weir_lab::run::{Audience, Moment};
+use weir_lab::weir;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -17,6 +19,29 @@ pub fn skip(test: &str) -> bool {
     let Some(reason) = why_not() else { return false };
     eprintln!("SKIPPED: {test}: {reason}");
     true
+}
+
+/// Nobody watches.
+pub struct Nobody;
+
+impl Audience for Nobody {
+    fn act(&mut self, _: u32, _: &str) {}
+    fn note(&mut self, _: &str) {}
+    fn moment(&mut self, _: &Moment) {}
+}
+
+/// The same where Weir's own program is needed.
+pub fn skip_without_weir(test: &str) -> bool {
+    if skip(test) {
+        return true;
+    }
+    match weir::find() {
+        Ok(_) => false,
+        Err(error) => {
+            eprintln!("SKIPPED: {test}: {error}");
+            true
+        }
+    }
 }
 
 fn why_not() -> Option<String> {

@@ -7,7 +7,8 @@ const TO6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd77, 1, 0, 0, 0, 0, 0, 0x10));
 
 fn frame(source: Source, destination: IpAddr, protocol: Protocol, zeros: RangeInclusive<u16>) -> Frame {
     let payload = Payload { bytes: vec![1, 2, 3], zeros };
-    Frame { from_mac: [2; 6], to_mac: [4; 6], source, destination, hops: 32..=128, protocol, payload }
+    let (from_mac, to_mac) = ([2; 6], [4; 6]);
+    Frame { from_mac, to_mac, source, destination, destinations: 1, df: false, hops: 32..=128, protocol, payload }
 }
 
 /// What `generate` makes of the template when every draw is the smallest and `cut` bytes go.
@@ -86,10 +87,31 @@ fn checksums_are_right() {
 }
 
 #[test]
+fn a_carpet_of_victims_is_drawn_from_and_summed_up() {
+    for (source, to, at) in [(Source::any_v4(), TO4, 30), (Source::any_v6(), TO6, 50)] {
+        for protocol in [Protocol::Udp { from: Ports::one(53), to: Ports::one(53) }, Protocol::Echo] {
+            let carpet = Frame { destinations: 32, df: true, ..frame(source.clone(), to, protocol, 0..=9) };
+            check(&carpet, 3);
+            let plan = carpet.template().unwrap().plan;
+            let drawn = plan.fields[..plan.fields_used as usize].iter().find(|field| field.offset == at).unwrap();
+            assert_eq!((drawn.width, drawn.span, drawn.base & 0xff), (4, 32, if at == 30 { 10 } else { 0x10 }));
+        }
+    }
+    let udp = Protocol::Udp { from: Ports::one(53), to: Ports::one(53) };
+    let refused = |destinations| {
+        Frame { destinations, ..frame(Source::any_v4(), TO4, udp.clone(), 0..=0) }.template().unwrap_err()
+    };
+    assert_eq!(refused(0), FrameError::Empty("the destination"));
+    assert_eq!(refused(u32::MAX), FrameError::Beyond("the destination"));
+}
+
+#[test]
 fn fragments_say_what_they_are() {
     let first = frame(Source::any_v4(), TO4, Protocol::Fragment { first_to: Some(53) }, 37..=37).template().unwrap();
     assert_eq!(be(&first.bytes, 20), 0x2000);
     assert_eq!(be(&first.bytes, 16), 20 + 8 + 40);
+    let whole = Frame { df: true, ..frame(Source::any_v4(), TO4, Protocol::Echo, 0..=0) }.template().unwrap();
+    assert_eq!(be(&whole.bytes, 20), 0x4000, "don't fragment");
     let later = frame(Source::any_v6(), TO6, Protocol::Fragment { first_to: None }, 37..=37).template().unwrap();
     assert_eq!((later.bytes[20], later.bytes[54]), (44, 17));
     assert_eq!(be(&later.bytes, 18), 8 + 40);

@@ -8,6 +8,8 @@ const FRAGMENT_PORT: u16 = 40000;
 /// "More fragments", in the flags of IPv4 and of the IPv6 fragment header.
 const MORE_V4: u16 = 0x2000;
 const MORE_V6: u16 = 1;
+/// "Don't fragment", in the flags of IPv4.
+const DF: u16 = 0x4000;
 
 impl Draft {
     pub fn ipv4(&mut self, frame: &Frame, first: Ipv4Addr, count: u64, to: Ipv4Addr) -> Result<(), FrameError> {
@@ -22,14 +24,15 @@ impl Draft {
             Protocol::Fragment { first_to: None } => {
                 self.random(field("the offset", 2, u64::from(MORE_V4) + 185, 1000)?, SUM_IP)
             }
-            _ => self.u16(0),
+            _ => self.u16(if frame.df { DF } else { 0 }),
         }
         self.random(frame.hop_field()?, SUM_IP);
         self.bytes.push(frame.next_header());
         self.ip_sum_at = self.later();
         let source = field("the source", 4, u64::from(u32::from(first)), count)?;
         self.random(source, SUM_IP | frame.pseudo_header());
-        self.bytes.extend(to.octets());
+        let victims = field("the destination", 4, u64::from(u32::from(to)), u64::from(frame.destinations))?;
+        self.random(victims, SUM_IP | frame.pseudo_header());
         Ok(())
     }
 
@@ -46,7 +49,10 @@ impl Draft {
             let base = word & u32::MAX.checked_shl(free).unwrap_or(0);
             self.random(field("the source", 4, u64::from(base), 1 << free)?, frame.pseudo_header());
         }
-        self.bytes.extend(to.octets());
+        let [network @ .., a, b, c, d] = to.octets();
+        self.bytes.extend(network);
+        let first = u64::from(u32::from_be_bytes([a, b, c, d]));
+        self.random(field("the destination", 4, first, u64::from(frame.destinations))?, frame.pseudo_header());
         self.ip_len_from = self.bytes.len();
         if let Protocol::Fragment { first_to } = frame.protocol {
             self.bytes.extend([frame.next_header(), 0]);

@@ -1,0 +1,42 @@
+//! What must not be taken for an attack, and an attack that is spread so that no target sees much of it.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use common::{Nobody, skip_without_weir};
+use weir_lab::report::{Noticed, Report};
+use weir_lab::run::{self, Options, Stage};
+use weir_lab::scenario::Scenario;
+
+fn play(name: &str) -> Report {
+    let scenario = Scenario::named(name).expect("a scenario");
+    let stage = Stage::set("test", scenario).expect("a lab");
+    let options = Options { window: Duration::from_secs(2), ..Options::default() };
+    let report = run::play(&stage, scenario, options, &mut Nobody).expect("a run").report;
+    stage.strike().expect("a clean end");
+    report
+}
+
+/// One after the other: each wants the machine to itself.
+#[test]
+fn a_crowd_loses_nothing_and_a_carpet_is_seen_through() {
+    if skip_without_weir("a_crowd_loses_nothing_and_a_carpet_is_seen_through") {
+        return;
+    }
+    let crowd = play("flash-crowd");
+    assert!(crowd.drops.is_empty() && crowd.benign_drop_ratio == 0.0, "{crowd:?}");
+    assert!(crowd.incidents.iter().all(|incident| incident.label == "SURGE"), "{crowd:?}");
+    assert!(crowd.goodput_under_attack > 5.0 * crowd.bare_goodput, "there was a crowd: {crowd:?}");
+
+    let carpet = play("carpet-bombing");
+    assert!(carpet.drops["rule"] > 100_000, "{carpet:?}");
+    let answers = ["rule", "strangers", "challenged", "challenge_answer", "challenge_answer_transmitted"];
+    assert!(carpet.drops.keys().all(|reason| answers.contains(&reason.as_str())), "{carpet:?}");
+    // No rule is about customers. A challenge that the full queue lost is one that a customer did not answer.
+    assert!(carpet.benign_drop_ratio < 0.01, "{carpet:?}");
+    let named = |incident: &Noticed| incident.targets.iter().chain([&incident.target]).cloned().collect::<Vec<_>>();
+    let targets: BTreeSet<String> = carpet.incidents.iter().flat_map(named).collect();
+    assert_eq!(targets.len(), 32, "each target is attacked: {carpet:?}");
+}
