@@ -32,7 +32,7 @@ fn a_crowd_loses_nothing_and_a_carpet_is_seen_through() {
 
     let carpet = play("carpet-bombing");
     assert!(carpet.drops["rule"] > 100_000, "{carpet:?}");
-    let answers = ["rule", "strangers", "challenged", "challenge_answer", "challenge_answer_transmitted"];
+    let answers = ["rule", "rule_limit", "strangers", "challenged", "challenge_answer", "challenge_answer_transmitted"];
     assert!(carpet.drops.keys().all(|reason| answers.contains(&reason.as_str())), "{carpet:?}");
     // No rule is about customers. A challenge that the full queue lost is one that a customer did not answer.
     assert!(carpet.benign_drop_ratio < 0.01, "{carpet:?}");

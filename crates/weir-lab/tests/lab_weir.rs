@@ -51,6 +51,27 @@ fn a_flood_of_strangers_is_held_back_and_connections_go_on() {
     assert!(report.goodput_ratio > 0.8, "{report:?}");
 }
 
+/// SYNs that nothing but an answer tells from customers': each is challenged, and every one of them is accounted for.
+#[test]
+fn every_stranger_is_challenged_and_customers_answer() {
+    if skip_without_weir("every_stranger_is_challenged_and_customers_answer") {
+        return;
+    }
+    let _alone = MACHINE.lock();
+    let scenario = Scenario::named("syn-challenge").expect("a scenario");
+    let stage = Stage::set("test", scenario).expect("a lab");
+    let options = Options { window: Duration::from_secs(3), pps: Some(200_000), ..Options::default() };
+    let report = run::play(&stage, scenario, options, &mut Nobody).expect("a run").report;
+    stage.strike().expect("a clean end");
+    let challenged = report.drops["challenged"];
+    assert!(challenged + report.attack_lost_before_weir >= report.attack_sent, "{report:?}");
+    assert!(report.attack_unaccounted.unsigned_abs() < report.attack_sent / 1000, "{report:?}");
+    assert_eq!(report.attack_reached_pod, 0, "{report:?}");
+    // Once for each of their addresses; what a full queue loses of a challenge is a customer's packet that is gone.
+    assert!(report.benign_challenged > 0 && report.benign_drop_ratio < 0.001, "{report:?}");
+    assert!(report.goodput_ratio > 0.8, "{report:?}");
+}
+
 #[test]
 fn a_killed_agent_changes_no_verdict() {
     if skip_without_weir("a_killed_agent_changes_no_verdict") {

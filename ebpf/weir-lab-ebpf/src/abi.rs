@@ -37,6 +37,9 @@ pub struct Field {
     pub span: u64,
 }
 
+/// Bytes of metadata before each frame, which nobody reads.
+pub const META: usize = 4;
+
 /// Sixteenths of a nanosecond: the unit of the pace, fine enough for millions of packets a second.
 pub const PACE_UNIT: u64 = 16;
 /// A sender that was kept from sending for longer than this does not make up for it.

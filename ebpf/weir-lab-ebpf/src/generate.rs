@@ -6,14 +6,14 @@
 
 use aya_ebpf::{
     bindings::xdp_action::{XDP_ABORTED, XDP_DROP},
-    helpers::{bpf_ktime_get_ns, bpf_redirect, bpf_xdp_adjust_tail},
+    helpers::{bpf_ktime_get_ns, bpf_redirect, bpf_xdp_adjust_meta, bpf_xdp_adjust_tail},
     macros::{map, xdp},
     maps::{Array, PerCpuArray},
     programs::XdpContext,
 };
 
 use crate::abi::{
-    AT_ONCE, FORGIVEN_NS, HEADER_BYTES, HEADER_START, HEADER_WORDS, KINDS, MAX_FIELDS, PACE_UNIT, Plan, Running,
+    AT_ONCE, FORGIVEN_NS, HEADER_BYTES, HEADER_START, HEADER_WORDS, KINDS, MAX_FIELDS, META, PACE_UNIT, Plan, Running,
     SUM_IP, SUM_L4,
 };
 use crate::packet::{write, write_byte};
@@ -37,6 +37,12 @@ pub fn generate(ctx: XdpContext) -> u32 {
         return XDP_DROP;
     }
     let Some(()) = fill(&ctx, plan, &mut running.random) else { return XDP_ABORTED };
+    // Frames come back and are used again. One that somebody has cut and sent back (a challenge) stays cut, unless the kernel sees its
+    // bounds change here (net/bpf/test_run.c, ctx_was_changed): four bytes of metadata make it look.
+    // SAFETY: the context is the kernel's own, and no packet pointer is used after this call.
+    if unsafe { bpf_xdp_adjust_meta(ctx.ctx, -(META as i32)) } != 0 {
+        return XDP_ABORTED;
+    }
     if let Some(sent) = SENT.get_ptr_mut(plan.kind) {
         // SAFETY: as above.
         unsafe { *sent += 1 };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aya::programs::{ProgramError, TestRun, TestRunOptions};
 
-use super::abi::{KINDS, PACE_UNIT, Running};
+use super::abi::{KINDS, META, PACE_UNIT, Running};
 use super::frame::Template;
 use super::object::Object;
 use super::path::Attached;
@@ -67,14 +67,14 @@ impl Generator {
     /// Makes one frame and shows it instead of sending it; it counts as sent.
     pub fn preview(&mut self, prepared: &Prepared) -> Result<Vec<u8>, Error> {
         self.aim(prepared)?;
-        let mut frame = vec![0; prepared.template.bytes.len()];
+        let mut frame = vec![0; META + prepared.template.bytes.len()];
         let mut options = TestRunOptions { repeat: 1, ..TestRunOptions::default() };
         options.data_in = Some(&prepared.template.bytes);
         options.data_out = Some(&mut frame);
         let failed = |source| Error::Program { what: "generate", source };
         let done = self.object.program("generate")?.test_run(options).map_err(failed)?;
         frame.truncate(done.data_size_out as usize);
-        Ok(frame)
+        Ok(frame.split_off(META.min(frame.len())))
     }
 
     /// Sets pace and bounds of the frames that [`Generator::run`] sends from now on. The time starts with the first frame.
