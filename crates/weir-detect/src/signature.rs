@@ -125,9 +125,14 @@ pub struct Signature {
 }
 
 impl Signed {
+    /// What is known of it beforehand, see [`prior`].
+    fn told(&self) -> u8 {
+        self.matches.terms.iter().fold(0, |all, term| all | prior::told(term))
+    }
+
     /// Whether it matches nothing but what no customer's system sends.
     pub fn is_improper(&self) -> bool {
-        prior::is_improper(self.matches.terms.iter().fold(0, |all, term| all | prior::told(term))) && self.benign == 0
+        prior::is_improper(self.told()) && self.benign == 0
     }
 
     /// The one source port that it matches, if it names one.
@@ -177,8 +182,7 @@ impl Signature {
     /// Share of benign packets that the rules which may drop match together at most, by the bound.
     pub fn harm(&self, benign: &[MatchVector]) -> f64 {
         let hits = benign.iter().filter(|packet| self.drops(packet)).count();
-        let told = |rule: &Signed| rule.matches.terms.iter().fold(0, |all, term| all | prior::told(term));
         let dropping = self.rules.iter().filter(|rule| rule.may == Use::Drop);
-        prior::bounded(dropping.fold(u8::MAX, |all, rule| all & told(rule)), hits, share_upper(hits, benign.len()))
+        prior::bounded(dropping.fold(u8::MAX, |all, rule| all & rule.told()), hits, share_upper(hits, benign.len()))
     }
 }

@@ -108,8 +108,7 @@ pub fn of_improper(attack: &[MatchVector], benign: &[MatchVector], settings: &Se
         rule.coverage = matched as f64 / attack.len().max(1) as f64;
     }
     // The first ones may have been taken for benign, so that the bound decides.
-    let told = |rule: &Signed| rule.matches.terms.iter().fold(0, |all, term| all | prior::told(term));
-    signature.without(|rule| rule.may != Use::Drop || !prior::is_improper(told(rule)), attack, settings.support)
+    signature.without(|rule| rule.may != Use::Drop || !prior::is_improper(rule.told()), attack, settings.support)
 }
 
 /// What each rule may do. Each may be harmless alone and all of them together not: what one of them adds must leave room for dropping.

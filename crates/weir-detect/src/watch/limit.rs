@@ -34,18 +34,22 @@ impl Limited {
     }
 }
 
-/// What is to be held to a limit: what these rules match, and the kind of packets of these samples, which none of them matches; nothing where
-/// another answer is better: TCP has its connections and the challenge. What was limited before stays, since attacks take turns.
+/// Whether a limit is an answer to a flood of a kind: TCP has better ones, its connections and the challenge.
+pub const fn answers(vector: Vector) -> bool {
+    !matches!(vector, Vector::Syn | Vector::Tcp | Vector::RstFin)
+}
+
+/// What is to be held to a limit: what these rules match, and the kind of packets of these samples, which none of them matches. What was
+/// limited before stays, since attacks take turns.
 pub fn matches(vector: Vector, rules: Vec<Match>, left: &[&MatchVector], before: &[Match]) -> Vec<Match> {
     let text = match vector {
-        Vector::Syn | Vector::Tcp | Vector::RstFin => return Vec::new(),
         Vector::UdpReflection => return union(before, rules.into_iter().chain(of_ports(left))),
         Vector::SynAck => "tcp and flags & syn|ack = syn|ack",
         Vector::Udp => "udp",
         Vector::Icmp => "protocol 1,58",
         Vector::Fragment => "fragment",
-        // Whatever it is, it is not one kind.
-        Vector::Other => "",
+        // Whatever the others are, they are not one kind.
+        Vector::Other | Vector::Syn | Vector::Tcp | Vector::RstFin => "",
     };
     let whole = if left.is_empty() { None } else { text.parse().ok() };
     union(before, rules.into_iter().chain(whole))
@@ -107,6 +111,7 @@ mod tests {
     fn every_kind_that_has_no_better_answer_is_limited_as_a_whole() {
         let any = MatchVector::default();
         let whole = |vector| told(matches(vector, Vec::new(), &[&any], &[]));
+        assert_eq!(Vector::ALL.map(answers), [false, true, false, false, true, true, true, true, true]);
         let all = Vector::ALL.map(whole).join("; ");
         assert_eq!(all, "; tcp and flags & 0x12 = 0x12; ; ; udp; ; protocol 1,58; fragment; ");
     }
@@ -131,8 +136,7 @@ mod tests {
         let rule = "udp and length 100".parse::<Match>().unwrap();
         let narrow = matches(Vector::Udp, vec![rule.clone()], &[], &[]);
         assert_eq!(told(narrow.clone()), "udp and length 100");
-        assert_eq!(told(matches(Vector::Udp, vec![rule.clone()], &[&any], &narrow)), "udp and length 100 or udp");
-        assert_eq!(matches(Vector::Syn, vec![rule], &[&any], &[]), [], "who connects is challenged instead");
+        assert_eq!(told(matches(Vector::Udp, vec![rule], &[&any], &narrow)), "udp and length 100 or udp");
     }
 
     #[test]

@@ -194,6 +194,9 @@ impl Open {
     /// Holds to what is harmless what rules match that may not drop, and the whole kind of packets where much is matched by none; no longer where
     /// rules drop nearly everything.
     pub fn limit(&mut self, now: &Now<'_>) -> Option<Step> {
+        if !limit::answers(now.vector) {
+            return None;
+        }
         let signature = self.signature.as_ref();
         let (dropped, escapes) = (signature.is_some_and(|signature| self.acts(signature)), self.escapes(now));
         let rules = signature.iter().flat_map(|signature| &signature.rules).filter(|rule| rule.may == Use::Limit);
@@ -220,6 +223,11 @@ impl Open {
         self.limited = Some(Limited { packets, matches }).filter(|limited| !limited.matches.is_empty());
         self.life.answered();
         Some(Step::Limited { limit: self.limited.clone() })
+    }
+
+    /// What new rules match need not be limited with all the rest, once they are more than counted.
+    fn limit_anew(&mut self) {
+        self.limited.iter_mut().for_each(|limited| limited.matches.clear());
     }
 
     /// Challenges its SYNs where rules leave much of them, and no longer where they do not.
@@ -252,6 +260,7 @@ impl Open {
         }
         if !self.trial.is_empty() {
             self.trial.clear();
+            self.limit_anew();
             self.drops(now.completed);
             steps.push(Step::Armed);
         }
@@ -395,8 +404,9 @@ impl Open {
         }
         let step = self.signed(signature.clone());
         self.signature = Some(signature);
-        // What they match need not be limited with all the rest.
-        self.limited.iter_mut().for_each(|limited| limited.matches.clear());
+        if self.trial.is_empty() {
+            self.limit_anew();
+        }
         self.samples.clear();
         Some(step)
     }
