@@ -163,7 +163,8 @@ pub fn received<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, target: u32) -
     let mut known = frame.blur(is_known(env, h) as u8) & 1;
     let flags = p.tcp_flags & (tcp::SYN | tcp::ACK | tcp::RST | tcp::FIN);
     let gives_up = frame.blur((flags == tcp::RST) as u8) & 1;
-    let ends = frame.blur((flags == tcp::ACK) as u8) & 1 | gives_up;
+    // Where its first packets were lost, a client that has asked and closed meanwhile sends all of that anew at once, with a FIN.
+    let ends = frame.blur((flags & !tcp::FIN == tcp::ACK) as u8) & 1 | gives_up;
     if known == 0 && !udp && ends != 0 && ends_handshake(env, h, p.ack, gives_up) {
         // Who gave up has proven nothing. Without a branch.
         env.feature(target & (gives_up as u32).wrapping_sub(1), fact::COMPLETED);

@@ -78,7 +78,26 @@ fn a_guessed_acknowledgement_proves_nothing() {
     assert_eq!(story.feature("shop", Feature::Completed), 1);
 }
 
-/// What a host answers to anyone teaches nothing: SYN-ACKs, RSTs, bare ACKs. What it says only in a connection does.
+/// The client's ACK and question are lost, and it closes before either is sent anew: then all of it comes in one segment, with a FIN. It
+/// names the host's number as any ACK does.
+#[test]
+fn a_first_segment_that_ends_the_connection_too_completes_the_handshake() {
+    for pair in [from(ANN, SHOP), from(ANN6, SHOP6)] {
+        let mut story = Story::of(&policy([shop()]));
+        story.passes(&pair.syn(4000, 443), "shop", Reason::Clean);
+        story.sends(&syn_ack(pair, 4000), "shop");
+        let late = |number| pair.segment((4000, 443), flag::FIN | flag::PSH | flag::ACK, (1, number), b"GET /");
+        story.passes(&late(ISN + 2), "shop", Reason::Clean);
+        story.passes(&late(ISN + 1), "shop", Reason::KnownFlow);
+        story.passes(&late(ISN + 1), "shop", Reason::KnownFlow);
+        // A reset completes nothing, whatever it names.
+        story.sends(&syn_ack(pair, 4001), "shop");
+        story.passes(&pair.segment((4001, 443), flag::RST | flag::ACK, (1, ISN + 1), b""), "shop", Reason::Clean);
+        let facts = [Feature::Completed, Feature::KnownFlow, Feature::UnknownFlow];
+        assert_eq!(facts.map(|fact| story.feature("shop", fact)), [1, 2, 2]);
+    }
+}
+
 /// A client that does not wait any more resets a late SYN-ACK. That is no stranger's packet; it proves nothing either.
 #[test]
 fn who_gives_a_handshake_up_is_no_stranger() {
@@ -98,6 +117,7 @@ fn who_gives_a_handshake_up_is_no_stranger() {
     story.passes(&ack(ann, 4001, ISN + 1), "shop", Reason::KnownFlow);
 }
 
+/// What a host answers to anyone teaches nothing: SYN-ACKs, RSTs, bare ACKs. What it says only in a connection does.
 #[test]
 fn what_the_host_says_in_a_connection_teaches_it() {
     let ann = from(ANN, SHOP);

@@ -11,13 +11,14 @@ use crate::traffic::rng::Rng;
 use crate::{alike, both, long};
 
 /// What the two ends may say: flags, and whether with payload.
-const SAYINGS: [(u8, bool); 8] = [
+const SAYINGS: [(u8, bool); 9] = [
     (flag::SYN, false),
     (flag::SYN | flag::ACK, false),
     (flag::ACK, false),
     (flag::ACK, false),
     (flag::ACK | flag::PSH, true),
     (flag::ACK | flag::FIN, false),
+    (flag::ACK | flag::FIN | flag::PSH, true),
     (flag::RST, false),
     (flag::RST | flag::ACK, false),
 ];
