@@ -45,7 +45,7 @@ fn share(usable: Vec<usize>) -> Result<Cores> {
     Ok(match usable[..] {
         [] => bail!("this process may use no core at all"),
         [only] => Cores { attack: only, customers: only, node: vec![only] },
-        [attack, ref node @ ..] if node.len() < 3 => Cores { attack, customers: node[0], node: node.to_vec() },
+        [attack, ref node @ ..] if node.len() < 3 => Cores { attack, customers: attack, node: node.to_vec() },
         [attack, customers, ref node @ ..] => Cores { attack, customers, node: node.to_vec() },
     })
 }
@@ -99,8 +99,8 @@ mod tests {
         let shared = |count: usize| share((0..count).collect()).expect("cores");
         assert!(share(Vec::new()).is_err());
         assert_eq!(shared(1), Cores { attack: 0, customers: 0, node: vec![0] });
-        assert_eq!(shared(2), Cores { attack: 0, customers: 1, node: vec![1] });
-        assert_eq!(shared(3), Cores { attack: 0, customers: 1, node: vec![1, 2] });
+        assert_eq!(shared(2), Cores { attack: 0, customers: 0, node: vec![1] });
+        assert_eq!(shared(3), Cores { attack: 0, customers: 0, node: vec![1, 2] });
         assert_eq!(shared(4), Cores { attack: 0, customers: 1, node: vec![2, 3] });
         assert_eq!((shared(4).receive(), shared(4).node_list()), (3, "2,3".to_owned()));
     }
