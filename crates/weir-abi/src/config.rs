@@ -73,6 +73,8 @@ pub struct Config {
     pub retry_least: u32,
     /// … and up to so many.
     pub retry_most: u32,
+    /// A handshake that completes more than so many ticks after the host's answer is late.
+    pub prompt: u32,
 }
 
 const _: () = assert!(size_of::<Config>() == 128);

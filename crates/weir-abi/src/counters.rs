@@ -72,6 +72,8 @@ pub enum Feature {
     UnknownFlow = 21,
     /// UDP from a port that reflection attacks use that answers a question.
     Answered = 22,
+    /// Handshakes among the completed ones for which the client took longer than a tenth of a second.
+    CompletedLate = 23,
 }
 
 /// Kinds of packets in the slots behind the SYN ones.
@@ -145,11 +147,13 @@ pub mod fact {
     pub const UNKNOWN: u8 = slot(Feature::UnknownFlow);
     /// [`Feature::Answered`].
     pub const ANSWERED: u8 = slot(Feature::Answered);
+    /// [`Feature::CompletedLate`].
+    pub const LATE: u8 = slot(Feature::CompletedLate);
 }
 
 impl Feature {
     /// Every feature, in the order of their numbers.
-    pub const ALL: [Feature; 23] = [
+    pub const ALL: [Feature; 24] = [
         Feature::Syn,
         Feature::SynNoOptions,
         Feature::SynWithData,
@@ -173,6 +177,7 @@ impl Feature {
         Feature::KnownFlow,
         Feature::UnknownFlow,
         Feature::Answered,
+        Feature::CompletedLate,
     ];
 
     /// The slot of a fact about connections; none for a feature of packets that came.
@@ -249,6 +254,7 @@ impl Feature {
             Feature::KnownFlow => "tcp_known_flow",
             Feature::UnknownFlow => "tcp_unknown_flow",
             Feature::Answered => "answered",
+            Feature::CompletedLate => "handshakes_completed_late",
         }
     }
 }

@@ -25,9 +25,13 @@ pub const AGE_SHIFT: u32 = 12;
 /// Units of silence after which a flow is forgotten by whoever sweeps the table: before the age wraps.
 pub const AGE_MOST: u8 = 224;
 
-/// A handshake that waits for its third packet: 32 bits of the flow's hash above the acknowledgement number that proves it.
+/// A handshake that waits for its third packet: 20 bits of the flow's hash (the lowest always set), the low [`WAITED_BITS`] bits of the tick at which
+/// the host answered, the acknowledgement number that proves it. 0: none waits.
 /// Anyone's SYN writes here, so it is a table of its own; what is overwritten is learned from the host's first data.
 pub type Pending = Cell64;
+
+/// Bits of a pending handshake's time: 16 seconds at 250 Hz, until it wraps.
+pub const WAITED_BITS: u32 = 12;
 
 /// Pending handshakes for each line of flows.
 pub const PENDING_PER_LINE: u32 = 2;

@@ -6,7 +6,7 @@
 
 use weir_abi::challenge::reply;
 use weir_abi::counters::fact;
-use weir_abi::flow::Pending;
+use weir_abi::flow::{Pending, WAITED_BITS};
 use weir_abi::policy::flag;
 use weir_abi::target::{NODE, OWNER_ONLY};
 use weir_abi::{Addr, FlowLine, TargetPolicy};
@@ -120,7 +120,7 @@ pub fn sent<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet) -> u32 {
         // No host answers so while it has a connection there. The new one is to be proven, and counted, as any other.
         forget(frame, env, h);
         if let Some(waiting) = pending(env, h) {
-            waiting.store(h >> 32 << 32 | p.seq.wrapping_add(1) as u64);
+            waiting.store(whose(h) | (env.tick() & WAITED) << 32 | p.seq.wrapping_add(1) as u64);
         }
     } else {
         let own = flags == tcp::SYN;
@@ -165,11 +165,18 @@ pub fn received<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, target: u32) -
     let gives_up = frame.blur((flags == tcp::RST) as u8) & 1;
     // Where its first packets were lost, a client that has asked and closed meanwhile sends all of that anew at once, with a FIN.
     let ends = frame.blur((flags & !tcp::FIN == tcp::ACK) as u8) & 1 | gives_up;
-    if known == 0 && !udp && ends != 0 && ends_handshake(env, h, p.ack, gives_up) {
-        // Who gave up has proven nothing. Without a branch.
-        env.feature(target & (gives_up as u32).wrapping_sub(1), fact::COMPLETED);
-        note(frame, env, h, gives_up == 0);
-        known = 1;
+    if known == 0 && !udp && ends != 0 {
+        let waited = frame.blur64(ends_handshake(env, h, p.ack, gives_up) as u64) as u32;
+        if waited != NONE_WAITED {
+            // Who gave up has proven nothing. Without a branch.
+            let proves = (gives_up as u32).wrapping_sub(1);
+            env.feature(target & proves, fact::COMPLETED);
+            if waited & proves > env.config().prompt {
+                env.feature(target, fact::LATE);
+            }
+            note(frame, env, h, gives_up == 0);
+            known = 1;
+        }
     }
     let known = frame.blur(known) & 1;
     // Without a branch: KNOWN and UNKNOWN are neighbours.
@@ -182,17 +189,27 @@ pub fn received<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, target: u32) -
 
 const _: () = assert!(fact::UNKNOWN == fact::KNOWN + 1);
 
-/// Whether a handshake waits in the flow for this acknowledgement; or, where its client gave up, at all: it answers a late SYN-ACK with a reset
-/// (RFC 9293, 3.10.7.1). It waits once.
+const WAITED: u64 = (1 << WAITED_BITS) - 1;
+const NONE_WAITED: u32 = u32::MAX;
+
+/// A pending handshake's part of its flow's hash, in its place.
 #[inline(always)]
-fn ends_handshake<E: Env>(env: &E, h: u64, ack: u32, gives_up: u8) -> bool {
-    let Some(waiting) = pending(env, h) else { return false };
-    let differs = waiting.load() ^ (h >> 32 << 32 | ack as u64);
-    let ends = differs >> (gives_up as u32 * 32) == 0;
-    if ends {
-        waiting.store(0);
+fn whose(h: u64) -> u64 {
+    (h >> (32 + WAITED_BITS) | 1) << (32 + WAITED_BITS)
+}
+
+/// For how many ticks a handshake has waited in the flow for this acknowledgement; or, where its client gave up, for any: it answers a late SYN-ACK
+/// with a reset (RFC 9293, 3.10.7.1). It waits once. [`NONE_WAITED`] where there is none.
+#[inline(always)]
+fn ends_handshake<E: Env>(env: &E, h: u64, ack: u32, gives_up: u8) -> u32 {
+    let Some(waiting) = pending(env, h) else { return NONE_WAITED };
+    let held = waiting.load();
+    let differs = (held ^ (whose(h) | ack as u64)) & !(WAITED << 32);
+    if differs >> (gives_up as u32 * 32) != 0 {
+        return NONE_WAITED;
     }
-    ends
+    waiting.store(0);
+    (env.tick().wrapping_sub(held >> 32) & WAITED) as u32
 }
 
 /// Whether a packet of no known flow is over what the target takes of them.

@@ -38,6 +38,8 @@ pub struct ApplyReport {
 /// stacks are a little early.
 const RETRY_LEAST: Duration = Duration::from_millis(700);
 const RETRY_MOST: Duration = Duration::from_secs(8);
+/// Handshakes that complete within it are prompt: a window of detection.
+const PROMPT: Duration = Duration::from_millis(100);
 
 /// The tables of a loaded object.
 pub struct Tables {
@@ -113,6 +115,7 @@ impl Tables {
             c.retry_mask = self.sizes.retry_slots - 1;
             c.retry_least = clock::ticks(RETRY_LEAST) as u32;
             c.retry_most = clock::ticks(RETRY_MOST) as u32;
+            c.prompt = clock::ticks(PROMPT) as u32;
             c.seed = seed;
             c.wide_lens4 = 0;
             c.sample_pass_mask = u32::MAX;
@@ -159,6 +162,7 @@ impl Tables {
             retry_mask,
             retry_least,
             retry_most,
+            prompt,
             seed,
             wide_lens4,
             sample_pass_mask,

@@ -4,9 +4,9 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{customer, flood_syn, other_syn};
+use common::{answer, customer, flood_syn, other_syn};
 use proptest::prelude::*;
-use weir_abi::counters::{syn_fact, syn_slot};
+use weir_abi::counters::{feature_slot, kind, syn_fact, syn_slot};
 use weir_abi::{Addr, FEATURE_SLOTS};
 use weir_detect::engine::{Engine, Event, Row, Settings};
 use weir_detect::incident::State;
@@ -24,6 +24,8 @@ struct Town {
     sent: u64,
     /// Customers' SYNs per target and window.
     customers: u64,
+    /// What the targets send is seen.
+    seen: bool,
 }
 
 impl Town {
@@ -39,6 +41,7 @@ impl Town {
             number: 0,
             sent: 0,
             customers,
+            seen: false,
         };
         assert_eq!(town.windows(650, |_| ()), []);
         town
@@ -49,8 +52,12 @@ impl Town {
         for _ in 0..n {
             (1..=TARGETS as u32).for_each(|target| self.send(target, self.customers, syn_slot(0), customer));
             fill(self);
-            let row =
-                |(target, slots): (u32, &[u64; FEATURE_SLOTS])| Row { network: Some(9), ..Row::new(target, *slots) };
+            let seen = self.seen;
+            let row = |(target, slots): (u32, &[u64; FEATURE_SLOTS])| Row {
+                network: Some(9),
+                seen,
+                ..Row::new(target, *slots)
+            };
             let rows = (1..).zip(&self.slots).map(row).collect::<Vec<_>>();
             events.extend(self.engine.window(self.number, &rows));
             self.number += 1;
@@ -69,6 +76,15 @@ impl Town {
 
     fn tool(&mut self, target: u32, n: u64) {
         self.send(target, n, syn_slot(syn_fact::NO_OPTIONS | syn_fact::SEQ_LOW_ZERO), flood_syn);
+    }
+
+    fn answers(&mut self, target: u32, n: u64, port: u16) {
+        self.slots[target as usize - 1][usize::from(feature_slot(kind::UDP_REFLECTION, false, false))] += n;
+        for _ in 0..n {
+            self.sent += 1;
+            let number = self.sent;
+            self.engine.sample(target, Vector::UdpReflection, || answer(number, port));
+        }
     }
 
     fn ruled(&self) -> BTreeSet<u32> {
@@ -108,6 +124,37 @@ fn a_flood_of_many_targets_is_one_incident_with_rules_that_they_share() {
     assert_eq!(all[0].name(), "carpet bombing (SYN flood)");
     assert!(all[0].evidence.contains(&"carpet: 8 targets are attacked at once".to_owned()), "{:?}", all[0].evidence);
     assert_eq!(town.engine.rules().count(), 0);
+}
+
+/// Nobody knows these targets' customers, so that answers nobody asked for are limited at each; it is told once for all, and once for each kind.
+#[test]
+fn what_is_limited_at_many_targets_is_told_once() {
+    let mut town = Town::with(0);
+    town.seen = true;
+    let reflected = |town: &mut Town, port: u16| {
+        for target in 1..=8 {
+            town.answers(target, 300, port);
+        }
+    };
+    let limits = |events: &[Event]| {
+        let limited = events.iter().filter_map(|e| match &e.step {
+            Step::Limited { limit } => Some((e.incident, e.window, limit.as_ref().map(|l| (l.packets, l.told())))),
+            _ => None,
+        });
+        limited.collect::<Vec<_>>()
+    };
+    let dns = town.windows(10, |town| reflected(town, 53));
+    assert_eq!(limits(&dns), [(1, 650, Some((200, "udp and sport 53".to_owned())))], "{dns:?}");
+    assert_eq!(town.engine.limited().count(), 8);
+    let ntp = town.windows(10, |town| reflected(town, 123));
+    assert_eq!(limits(&ntp), [(1, 660, Some((200, "udp and sport 53 or udp and sport 123".to_owned())))]);
+    let after = town.windows(600, |_| ());
+    assert_eq!(limits(&after).iter().map(|(_, _, limit)| limit.clone()).collect::<Vec<_>>(), [None]);
+    assert_eq!(town.engine.limited().count(), 0);
+    let incidents = told(dns.into_iter().chain(ntp).chain(after).collect());
+    let all = incidents.iter().collect::<Vec<_>>();
+    assert_eq!((all.len(), all[0].state, all[0].targets.len()), (1, State::Ended, 8));
+    assert!(all[0].mitigated.is_some(), "a limit is an answer");
 }
 
 /// Two packets of a tool per window and target: too few to be sure of at any of them for a second, and fifty in all.

@@ -81,6 +81,8 @@ const FRAGMENT_TIMEOUT: u32 = 117;
 /// When a SYN counts as sent again, in ticks: after 0.7 to 8 seconds at 250 ticks a second, as in the kernel.
 const RETRY_LEAST: u32 = 175;
 const RETRY_MOST: u32 = 2000;
+/// A tenth of a second at 250 Hz.
+const PROMPT: u32 = 25;
 
 /// The environment of a decision on the host.
 #[derive(Debug)]
@@ -112,6 +114,7 @@ impl SimEnv {
             secret: sizes.seed.map(|word| !word),
             retry_least: RETRY_LEAST,
             retry_most: RETRY_MOST,
+            prompt: PROMPT,
             sample_pass_mask: u32::MAX,
             sample_drop_mask: u32::MAX,
             samples_per_tick: u32::MAX,

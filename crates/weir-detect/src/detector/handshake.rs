@@ -3,6 +3,9 @@
 //!
 //! A crowd's handshakes complete, a forged flood's cannot. The third packet comes a round trip after the first, so that SYNs are
 //! compared with what completed three windows later: in between nothing is said.
+//!
+//! Where most of a target's customers are known to complete within a tenth of a second, a flood need not be waited for so long: SYNs of one window
+//! of which hardly any has completed by the end of the next say enough for a challenge, though not for a drop.
 
 use std::collections::VecDeque;
 
@@ -21,6 +24,13 @@ const SPAN: usize = WINDOWS_PER_SECOND as usize / 2;
 const LEAST: u64 = 50;
 /// A share of completed handshakes below which they fail.
 const FAILING: f64 = 0.5;
+/// The share of prompt handshakes from which on a window is waited for only: of a crowd from anywhere, too, some will be.
+const PROMPT: f64 = 0.5;
+/// A share of handshakes, completed within the next window, below which they fail there: so few of a crowd were prompt only if its customers
+/// were others altogether.
+const NONE_SOON: f64 = 0.1;
+/// What that weighs: with a new alarm of the volume enough for a challenge; for a drop only once both have lasted as long as is waited otherwise.
+const SOON: f64 = 0.42 * CAP;
 /// A share from which on they succeed: what comes are customers. Not of the usual one, which someone may have lowered with patience.
 const FINE: f64 = 0.9;
 /// Weight of a window in what is usual: a minute.
@@ -38,6 +48,9 @@ pub struct Handshakes {
     /// The usual share of SYNs that lead to a connection, and how many connections taught it.
     usual: f64,
     taught: f64,
+    /// The share of the completed ones that usually are prompt.
+    #[serde(default)]
+    prompt: f64,
 }
 
 impl Handshakes {
@@ -45,7 +58,8 @@ impl Handshakes {
     /// take another way. While SYNs are challenged a customer's come twice, and nothing of that is usual.
     pub fn window(&mut self, window: &Window, challenged: bool) -> Option<Score> {
         keep(&mut self.syns, window.feature(Feature::Syn), LAG + SPAN);
-        keep(&mut self.completed, window.feature(Feature::Completed), SPAN);
+        let now = window.feature(Feature::Completed);
+        keep(&mut self.completed, now, SPAN);
         let syns: u64 = self.syns.iter().take(self.syns.len().saturating_sub(LAG)).sum();
         let completed: u64 = self.completed.iter().sum();
         let share = if syns == 0 { 0.0 } else { (completed as f64 / syns as f64).min(1.0) };
@@ -60,7 +74,17 @@ impl Handshakes {
             let connections = completed as f64 / SPAN as f64;
             let weight = WEIGHT.max((connections / (self.taught + connections).max(1.0)).min(1.0));
             self.usual += weight * (share - self.usual);
+            if now > 0 {
+                let late = window.feature(Feature::CompletedLate).min(now);
+                self.prompt += weight * ((now - late) as f64 / now as f64 - self.prompt);
+            }
             self.taught = (self.taught + connections).min(1e9);
+        }
+        if known
+            && !failing
+            && let Some(soon) = self.fails_soon()
+        {
+            return Some(soon);
         }
         if !known || syns < LEAST {
             return None;
@@ -75,6 +99,19 @@ impl Handshakes {
         let (shown, usual) = (share * 100.0, self.usual * 100.0);
         let evidence = format!("{shown:.0} % of {syns} SYNs came to a connection, usual {usual:.0} %");
         Some(Score { detector: "handshake", family: Family::Handshake, value, alarm: failing, evidence })
+    }
+
+    /// Whether hardly any SYN of the window before this one has come to a connection, where most are known to do so at once.
+    fn fails_soon(&self) -> Option<Score> {
+        let syns = self.syns.iter().rev().nth(1).copied().filter(|syns| *syns >= LEAST)?;
+        let completed: u64 = self.completed.iter().rev().take(2).sum();
+        let share = (completed as f64 / syns as f64).min(1.0);
+        if self.prompt < PROMPT || share >= NONE_SOON * self.usual {
+            return None;
+        }
+        let (shown, usual) = (share * 100.0, self.prompt * self.usual * 100.0);
+        let evidence = format!("{shown:.1} % of {syns} SYNs came to a connection at once, usual {usual:.0} %");
+        Some(Score { detector: "handshake", family: Family::Handshake, value: SOON, alarm: true, evidence })
     }
 }
 
@@ -103,7 +140,8 @@ mod tests {
             let mut w = Window::default();
             w.slots[usize::from(syn_slot(0))] = syns;
             waiting.push_back((syns as f64 * completes).round() as u64);
-            w.slots[usize::from(fact::COMPLETED)] = if waiting.len() > 2 { waiting.pop_front().unwrap() } else { 0 };
+            let completed = if waiting.len() > 2 { waiting.pop_front().unwrap() } else { 0 };
+            (w.slots[usize::from(fact::COMPLETED)], w.slots[usize::from(fact::LATE)]) = (completed, completed);
             handshakes.window(&w, false)
         };
         (0..windows).map(one).collect()
@@ -135,11 +173,58 @@ mod tests {
                     waiting.push_back(syns);
                     let mut w = Window::default();
                     w.slots[usize::from(syn_slot(0))] = syns;
-                    w.slots[usize::from(fact::COMPLETED)] = waiting.pop_front().unwrap();
+                    let completed = waiting.pop_front().unwrap();
+                    w.slots[usize::from(fact::COMPLETED)] = completed;
+                    w.slots[usize::from(fact::LATE)] = if answered > 1 { completed } else { 0 };
                     let score = handshakes.window(&w, false);
                     assert!(!score.as_ref().is_some_and(|score| score.alarm), "{answered}: {score:?}");
                 }
             }
+        }
+    }
+
+    /// A window: SYNs, handshakes that completed, late ones among them.
+    fn told(handshakes: &mut Handshakes, syns: u64, completed: u64, late: u64) -> Option<Score> {
+        let mut w = Window::default();
+        w.slots[usize::from(syn_slot(0))] = syns;
+        w.slots[usize::from(fact::COMPLETED)] = completed;
+        w.slots[usize::from(fact::LATE)] = late;
+        handshakes.window(&w, false)
+    }
+
+    #[test]
+    fn where_customers_are_prompt_a_flood_fails_in_its_second_window() {
+        let mut near = Handshakes::default();
+        assert!((0..100).all(|_| !told(&mut near, 30, 30, 0).is_some_and(|score| score.alarm)));
+        assert!(!told(&mut near, 5000, 30, 0).is_some_and(|score| score.alarm), "nothing can have completed yet");
+        let soon = told(&mut near, 5000, 30, 0).expect("SYNs came");
+        assert!(soon.alarm && soon.value == SOON, "{soon:?}");
+        assert_eq!(soon.evidence, "1.2 % of 5000 SYNs came to a connection at once, usual 100 %");
+        // When there was time for them, it says so as ever.
+        told(&mut near, 5000, 30, 0);
+        assert!(told(&mut near, 5000, 30, 0).is_some_and(|score| score.alarm && score.value > SOON));
+    }
+
+    #[test]
+    fn where_they_are_not_it_is_waited() {
+        let mut far = Handshakes::default();
+        for _ in 0..100 {
+            assert!(!told(&mut far, 30, 30, 20).is_some_and(|score| score.alarm), "two thirds are late");
+        }
+        for waited in 0..LAG {
+            assert!(!told(&mut far, 5000, 30, 20).is_some_and(|score| score.alarm), "{waited}");
+        }
+        assert!(told(&mut far, 5000, 30, 20).is_some_and(|score| score.alarm));
+    }
+
+    #[test]
+    fn of_a_crowd_from_afar_a_few_are_near() {
+        let mut handshakes = Handshakes::default();
+        (0..100).for_each(|_| drop(told(&mut handshakes, 30, 30, 0)));
+        // One in six is prompt, the others take a quarter of a second.
+        for (syns, completed, late) in [(3000, 500, 0), (3000, 500, 0), (3000, 3000, 2500), (3000, 3000, 2500)] {
+            let score = told(&mut handshakes, syns, completed, late);
+            assert!(!score.as_ref().is_some_and(|score| score.alarm), "{score:?}");
         }
     }
 

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 
+use weir_policy::rules::Match;
+
 use super::group::TARGETS;
 use super::{Engine, Event, Place, Said};
 use crate::baseline::WINDOWS_PER_SECOND;
 use crate::incident::State;
 use crate::vector::Vector;
-use crate::watch::{Label, Step};
+use crate::watch::{Label, Limited, Step};
 
 /// Attacks on one kind of packets that begin within so many windows are one.
 const TOGETHER: u64 = 10 * WINDOWS_PER_SECOND as u64;
@@ -24,6 +26,8 @@ pub struct Carpet {
     told: BTreeSet<u32>,
     state: State,
     challenged: bool,
+    /// What was told to be limited.
+    limited: Vec<Match>,
     /// Steps that are told once, whoever takes them.
     said: BTreeSet<&'static str>,
 }
@@ -107,7 +111,8 @@ impl Engine {
                     BTreeSet::new()
                 };
                 let (places, told, state) = (near.into_iter().collect(), BTreeSet::new(), State::Detecting);
-                self.carpets.push(Carpet { id, vector, places, told, state, challenged: false, said });
+                let (challenged, limited) = (false, Vec::new());
+                self.carpets.push(Carpet { id, vector, places, told, state, challenged, limited, said });
                 self.carpets.len() - 1
             }
         };
@@ -140,7 +145,7 @@ impl Engine {
         self.targets.keys().map(|target| Place::Target(*target)).filter(attacked).collect()
     }
 
-    /// What carpets are as a whole: their targets, where they stand, whether SYNs are challenged. Those that are over go.
+    /// What carpets are as a whole: their targets, where they stand, whether SYNs are challenged, what is limited. Those that are over go.
     fn sum_up(&mut self, number: u64, events: &mut Vec<Event>) {
         let mut carpets = std::mem::take(&mut self.carpets);
         for carpet in &mut carpets {
@@ -157,6 +162,15 @@ impl Engine {
                 carpet.challenged = challenged;
                 tell(Step::Challenged { on: challenged });
             }
+            let limit = self.limited_by(carpet);
+            let limited = limit.as_ref().map(|limit| limit.matches.clone()).unwrap_or_default();
+            // What ends at one target only is not told.
+            if limited.is_empty() != carpet.limited.is_empty()
+                || limited.iter().any(|one| !carpet.limited.contains(one))
+            {
+                carpet.limited = limited;
+                tell(Step::Limited { limit });
+            }
             let states = carpet.places.iter().filter_map(|place| Some(self.watch(*place, vector)?.attack()?.0));
             let state = states.min_by_key(|state| urgency(*state)).unwrap_or(State::Ended);
             // That something is in force was said by what is.
@@ -168,6 +182,17 @@ impl Engine {
         }
         carpets.retain(|carpet| carpet.state != State::Ended);
         self.carpets = carpets;
+    }
+
+    /// All that is limited at any target of a carpet, and the widest of the limits.
+    fn limited_by(&self, carpet: &Carpet) -> Option<Limited> {
+        let limits = carpet.places.iter().filter_map(|place| self.watch(*place, carpet.vector)?.limited());
+        limits.reduce(|mut all, one| {
+            all.packets = all.packets.max(one.packets);
+            all.matches
+                .extend(one.matches.into_iter().filter(|matches| !all.matches.contains(matches)).collect::<Vec<_>>());
+            all
+        })
     }
 
     fn any(&self, carpet: &Carpet, is: impl Fn(&crate::watch::Watch) -> bool) -> bool {

@@ -151,6 +151,12 @@ impl Traffic {
         self.slots[usize::from(fact::COMPLETED)] += n;
     }
 
+    /// Customers who live far away.
+    pub fn connects_late(&mut self, n: u64) {
+        self.connects(n);
+        self.slots[usize::from(fact::LATE)] += n;
+    }
+
     /// Resets of no known connection.
     pub fn answers(&mut self, n: u64) {
         self.slots[usize::from(fact::UNKNOWN)] += n;

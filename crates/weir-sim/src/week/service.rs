@@ -132,6 +132,7 @@ impl Service {
         let completed = self.opening.pop_front().unwrap_or(0);
         let completed = self.chance.of(completed, now.completes);
         sent.fact(fact::COMPLETED, completed);
+        sent.fact(fact::LATE, completed);
 
         let segments = self.chance.poisson(self.open * ENDS * self.role.segments());
         let data = self.chance.of(segments, 0.45);

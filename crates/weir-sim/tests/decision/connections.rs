@@ -78,6 +78,29 @@ fn a_guessed_acknowledgement_proves_nothing() {
     assert_eq!(story.feature("shop", Feature::Completed), 1);
 }
 
+/// For whoever watches: most customers answer at once, and a flood never.
+#[test]
+fn a_handshake_that_took_long_is_counted_as_late() {
+    let mut story = Story::of(&policy([shop()]));
+    let prompt = u64::from(story.env.config().prompt);
+    for (i, (waits, late)) in [(0, 0), (prompt, 0), (prompt + 1, 1), (900, 2)].into_iter().enumerate() {
+        let (ann, port) = (from(ANN, SHOP), 4000 + i as u16);
+        story.passes(&ann.syn(port, 443), "shop", Reason::Clean);
+        story.sends(&syn_ack(ann, port), "shop");
+        story.wait(waits);
+        story.passes(&ack(ann, port, ISN + 1), "shop", Reason::KnownFlow);
+        let counted = [Feature::Completed, Feature::CompletedLate].map(|fact| story.feature("shop", fact));
+        assert_eq!(counted, [i as u64 + 1, late], "after {waits} ticks");
+    }
+    // Who gives up has completed nothing, however late.
+    let ben = from(BEN, SHOP);
+    story.passes(&ben.syn(4000, 443), "shop", Reason::Clean);
+    story.sends(&syn_ack(ben, 4000), "shop");
+    story.wait(prompt + 1);
+    story.passes(&ben.segment((4000, 443), flag::RST, (1, 0), b""), "shop", Reason::KnownFlow);
+    assert_eq!((story.feature("shop", Feature::Completed), story.feature("shop", Feature::CompletedLate)), (4, 2));
+}
+
 /// The client's ACK and question are lost, and it closes before either is sent anew: then all of it comes in one segment, with a FIN. It
 /// names the host's number as any ACK does.
 #[test]

@@ -60,6 +60,7 @@ fn both(test: &str, seed: u64, image: &TableImage) -> Option<Parity<LoadedKernel
         c.fragment_timeout = of_kernel.fragment_timeout;
         c.secret = of_kernel.secret;
         (c.retry_least, c.retry_most) = (of_kernel.retry_least, of_kernel.retry_most);
+        c.prompt = of_kernel.prompt;
     });
     Some(Parity::new(kernel, host).unwrap_or_else(|e| panic!("{e}")))
 }
