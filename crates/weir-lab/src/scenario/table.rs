@@ -74,7 +74,7 @@ pub static ALL: [Scenario; 22] = [
         }),
         pps: 500_000,
         policy: || Policy::of(&[web("")]),
-        learns: Learns::Connections,
+        learns: Learns::Rates,
         // Customers have proven themselves by the connections of before, and need not answer.
         expected: &["challenged"],
         asks: Asks::Stop,
