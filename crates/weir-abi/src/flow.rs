@@ -27,7 +27,7 @@ pub const AGE_MOST: u8 = 224;
 
 /// A handshake that waits for its third packet: 20 bits of the flow's hash (the lowest always set), the low [`WAITED_BITS`] bits of the tick at which
 /// the host answered, the acknowledgement number that proves it. 0: none waits.
-/// Anyone's SYN writes here, so it is a table of its own; what is overwritten is learned from the host's first data.
+/// It is in either of two neighbouring places. Anyone's SYN writes here, so it is a table of its own; what is overwritten is learned from the host's first data.
 pub type Pending = Cell64;
 
 /// Bits of a pending handshake's time: 16 seconds at 250 Hz, until it wraps.

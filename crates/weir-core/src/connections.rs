@@ -42,9 +42,17 @@ fn line<E: Env>(env: &E, h: u64) -> Option<&FlowLine> {
     env.flow_line(h as u32 & env.config().flow_mask)
 }
 
+/// The two places where a flow's handshake may wait: neighbours in a cache line, so that who loses a packet and waits for long is not put out
+/// by the next one.
 #[inline(always)]
-fn pending<E: Env>(env: &E, h: u64) -> Option<&Pending> {
-    env.pending(h as u32 & env.config().pending_mask)
+fn pending<E: Env>(env: &E, h: u64, which: u32) -> Option<&Pending> {
+    env.pending((h as u32 & env.config().pending_mask) ^ which)
+}
+
+/// What is held there.
+#[inline(always)]
+fn held<E: Env>(env: &E, h: u64, which: u32) -> u64 {
+    pending(env, h, which).map_or(0, |place| place.load())
 }
 
 /// Looks for a flow among the known ones.
@@ -119,9 +127,7 @@ pub fn sent<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet) -> u32 {
         env.feature(target, fact::SYN_ACK_SENT);
         // No host answers so while it has a connection there. The new one is to be proven, and counted, as any other.
         forget(frame, env, h);
-        if let Some(waiting) = pending(env, h) {
-            waiting.store(whose(h) | (env.tick() & WAITED) << 32 | p.seq.wrapping_add(1) as u64);
-        }
+        wait(frame, env, h, p.seq.wrapping_add(1));
     } else {
         let own = flags == tcp::SYN;
         if own {
@@ -198,17 +204,40 @@ fn whose(h: u64) -> u64 {
     (h >> (32 + WAITED_BITS) | 1) << (32 + WAITED_BITS)
 }
 
+/// Notes that a handshake waits for an acknowledgement: in its own place if it had one, else in an empty one, else instead of whoever has waited for longer.
+#[inline(always)]
+fn wait<F: Frame, E: Env>(frame: &F, env: &E, h: u64, number: u32) {
+    let now = env.tick() & WAITED;
+    // Without a branch.
+    let worth = |held: u64| {
+        let waited = (now.wrapping_sub(held >> 32)) & WAITED;
+        is_zero((held ^ whose(h)) >> (32 + WAITED_BITS)) << 13 | is_zero(held) << 12 | waited
+    };
+    let less = worth(held(env, h, 0)).wrapping_sub(worth(held(env, h, 1)));
+    if let Some(place) = pending(env, h, frame.blur64(less >> 63) as u32 & 1) {
+        place.store(whose(h) | now << 32 | number as u64);
+    }
+}
+
+/// 1 for zero, else 0.
+#[inline(always)]
+fn is_zero(n: u64) -> u64 {
+    (n | n.wrapping_neg()) >> 63 ^ 1
+}
+
 /// For how many ticks a handshake has waited in the flow for this acknowledgement; or, where its client gave up, for any: it answers a late SYN-ACK
 /// with a reset (RFC 9293, 3.10.7.1). It waits once. [`NONE_WAITED`] where there is none.
 #[inline(always)]
 fn ends_handshake<E: Env>(env: &E, h: u64, ack: u32, gives_up: u8) -> u32 {
-    let Some(waiting) = pending(env, h) else { return NONE_WAITED };
-    let held = waiting.load();
-    let differs = (held ^ (whose(h) | ack as u64)) & !(WAITED << 32);
-    if differs >> (gives_up as u32 * 32) != 0 {
+    let differs = |held: u64| ((held ^ (whose(h) | ack as u64)) & !(WAITED << 32)) >> (gives_up as u32 * 32);
+    // Without a branch: the second where the first is another's.
+    let other = 1 - is_zero(differs(held(env, h, 0))) as u32;
+    let Some(place) = pending(env, h, other) else { return NONE_WAITED };
+    let held = place.load();
+    if differs(held) != 0 {
         return NONE_WAITED;
     }
-    waiting.store(0);
+    place.store(0);
     (env.tick().wrapping_sub(held >> 32) & WAITED) as u32
 }
 

@@ -39,6 +39,11 @@ pub struct Score {
     pub value: f64,
     /// It alone is sure: its own test is passed.
     pub alarm: bool,
-    /// The numbers, in plain words.
+    /// The numbers of an alarm, in plain words; empty where it is none.
     pub evidence: String,
+}
+
+/// The words of an alarm. Calm windows are many, and nobody reads theirs.
+fn words(alarm: bool, told: impl FnOnce() -> String) -> String {
+    if alarm { told() } else { String::new() }
 }

@@ -242,8 +242,8 @@ impl Target {
 pub struct Engine {
     settings: Settings,
     targets: BTreeMap<u32, Target>,
-    /// Targets that are watched together.
-    groups: BTreeMap<Place, Group>,
+    /// Targets that are watched together. Boxed: each leaves the map while it is judged.
+    groups: BTreeMap<Place, Box<Group>>,
     /// Incidents of several targets.
     carpets: Vec<Carpet>,
     incidents: u64,
@@ -370,7 +370,7 @@ impl Engine {
 
     /// Targets where what several are attacked by is felt.
     fn felt(&self, place: Place, vector: Vector) -> Vec<u32> {
-        let scopes = self.groups.get(&place).into_iter().flat_map(Group::scopes);
+        let scopes = self.groups.get(&place).into_iter().flat_map(|group| group.scopes());
         scopes.filter(|(of, ..)| *of == vector).flat_map(|(_, scope, _)| scope.felt().iter().copied()).collect()
     }
 
@@ -470,7 +470,7 @@ impl Engine {
             let watches = Vector::ALL.into_iter().zip(&state.watches);
             watches.filter_map(|(vector, watch)| Some((*id, vector, watch.signature()?)))
         });
-        let scopes = self.groups.values().flat_map(Group::scopes);
+        let scopes = self.groups.values().flat_map(|group| group.scopes());
         let shared = scopes.filter_map(|(vector, scope, watch)| Some((vector, scope, watch.signature()?)));
         own.chain(shared.flat_map(|(vector, scope, signature)| scope.ruled().map(move |id| (id, vector, signature))))
     }
@@ -486,7 +486,7 @@ impl Engine {
             let rules = state.watches.iter().flat_map(|watch| watch.rules().map(|rule| (watch.named(), rule)));
             rules.map(|(incident, (rule, drops))| (*id, incident, rule, drops))
         });
-        let shared = self.groups.values().flat_map(Group::scopes).flat_map(|(_, scope, watch)| {
+        let shared = self.groups.values().flat_map(|group| group.scopes()).flat_map(|(_, scope, watch)| {
             let rules = watch.rules();
             rules.flat_map(move |(rule, drops)| scope.ruled().map(move |id| (id, watch.named(), rule, drops)))
         });
@@ -539,7 +539,7 @@ impl Engine {
 
     /// Targets whose SYNs are to be challenged, each once.
     pub fn challenged(&self) -> impl Iterator<Item = u32> {
-        let shared = self.groups.values().flat_map(Group::scopes).filter(|(.., watch)| watch.challenged());
+        let shared = self.groups.values().flat_map(|group| group.scopes()).filter(|(.., watch)| watch.challenged());
         let shared = shared.flat_map(|(_, scope, _)| scope.felt().iter().copied()).collect::<BTreeSet<_>>();
         let is = move |id: &u32, state: &Target| state.is_challenged() || state.challenge && shared.contains(id);
         self.targets.iter().filter(move |(id, state)| is(id, state)).map(|(id, _)| *id)

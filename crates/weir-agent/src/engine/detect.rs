@@ -214,15 +214,15 @@ impl Engine {
         let mut read = noted;
         if events.iter().any(|event| event.step == Step::Now(State::Ended)) {
             // What its rules matched is read for the last time before they are withdrawn.
-            let counts = self.datapath.counters().unwrap_or_default();
-            read = read.and(self.tally(&counts));
+            read = read.and(self.datapath.counters().and_then(|counts| self.tally(&counts)));
         } else if changed {
             read = read.and(self.count_rules());
         }
         let laid = if changed || self.detection.behind { self.lay() } else { Ok(()) };
         self.detection.behind = laid.is_err();
         let wall = now.wall + began.elapsed();
-        let counts = self.datapath.counters().unwrap_or_default();
+        // Not before the answer is in force: an attack waits for nothing that takes time.
+        let counts = self.datapath.counters();
         let mut began_now = Vec::new();
         for event in events {
             tell(&event, self.datapath.image());
@@ -231,13 +231,13 @@ impl Engine {
             }
             self.detection.changed.insert(event.incident);
             self.detection.steps.push((event.incident, step(&event.step)));
-            self.detection.enter(&event, wall, &counts);
+            self.detection.enter(&event, wall, counts.as_deref().unwrap_or_default());
             began_now.extend(matches!(event.step, Step::Began { .. }).then_some(event.incident));
             self.detection.incidents.take(event);
         }
         // Its targets are told after it is.
         began_now.into_iter().for_each(|incident| self.gather(incident, now));
-        read = read.and(self.tally(&counts));
+        read = read.and(counts.and_then(|counts| self.tally(&counts)));
         self.detection.incidents.keep(KEPT);
         let Detection { incidents: known, cases, times, changed, .. } = &mut self.detection;
         times.retain(|id, times| {

@@ -3,7 +3,7 @@
 //! A service that asks nobody (one that is known by its port) gets no such answers at all. A host that asks gets one answer for
 //! each question, or a few; whoever cannot count the questions cannot tell, and says nothing.
 
-use super::{CAP, Family, Score};
+use super::{CAP, Family, Score, words};
 use crate::baseline::Fast;
 
 /// Answers in a window below which it says nothing.
@@ -26,11 +26,10 @@ pub fn window(answers: u64, usual: &Fast, asked: Option<u64>) -> Score {
         (false, None) => 0.0,
         (false, Some(_)) => (answers as f64 / most.max(LEAST as f64)).min(1.0) - 1.0,
     };
-    let questions = match asked {
-        Some(asked) => format!("the target asked {asked} times in 10 s"),
-        None => "the target's own questions are not counted".to_owned(),
-    };
-    let evidence = format!("{answers} answers in 100 ms, usual {:.1}; {questions}", usual.mean());
+    let evidence = words(alarm, || {
+        let asked = asked.unwrap_or_default();
+        format!("{answers} answers in 100 ms, usual {:.1}; the target asked {asked} times in 10 s", usual.mean())
+    });
     Score { detector: "reflection", family: Family::Hygiene, value, alarm, evidence }
 }
 

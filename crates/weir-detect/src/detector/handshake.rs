@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CAP, Family, Score};
+use super::{CAP, Family, Score, words};
 use crate::baseline::WINDOWS_PER_SECOND;
 use crate::vector::Window;
 use weir_abi::Feature;
@@ -96,8 +96,10 @@ impl Handshakes {
         } else {
             0.0
         };
-        let (shown, usual) = (share * 100.0, self.usual * 100.0);
-        let evidence = format!("{shown:.0} % of {syns} SYNs came to a connection, usual {usual:.0} %");
+        let evidence = words(failing, || {
+            let (shown, usual) = (share * 100.0, self.usual * 100.0);
+            format!("{shown:.0} % of {syns} SYNs came to a connection, usual {usual:.0} %")
+        });
         Some(Score { detector: "handshake", family: Family::Handshake, value, alarm: failing, evidence })
     }
 

@@ -4,7 +4,7 @@
 
 use weir_abi::counters::Feature;
 
-use super::{CAP, Family, Score};
+use super::{CAP, Family, Score, words};
 use crate::vector::Window;
 
 /// The benign share, at most.
@@ -46,11 +46,10 @@ pub fn window(w: &Window) -> Score {
         (likelihood_ratio(hits, syns), hits, *words)
     });
     let none = (0.0, 0, "");
-    let (ratio, hits, words) = facts.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or(none);
+    let (ratio, hits, fact) = facts.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or(none);
     let alarm = is_proof(ratio, hits);
     let value = if alarm { CAP } else { (ratio / THRESHOLD).min(1.0) };
-    let evidence =
-        if hits == 0 { format!("{syns} SYNs, all proper") } else { format!("{hits} of {syns} SYNs {words}") };
+    let evidence = words(alarm, || format!("{hits} of {syns} SYNs {fact}"));
     Score { detector: "hygiene", family: Family::Hygiene, value, alarm, evidence }
 }
 

@@ -4,7 +4,7 @@
 
 use crate::baseline::WINDOWS_PER_SECOND;
 use crate::detector::shape::{LEAST, RARE, SLIGHT, TIMES};
-use crate::detector::{CAP, Family, Score};
+use crate::detector::{CAP, Family, Score, words};
 use crate::shape::Shape;
 use weir_policy::rules::MatchVector;
 
@@ -45,9 +45,11 @@ impl Mix {
         let rare = (self.mean + RARE * self.variance.sqrt()).max(SLIGHT);
         let alarm = distance > TIMES * rare;
         let value = if alarm { (4.0 * distance / rare).min(CAP) } else { (distance / rare).min(1.0) - 1.0 };
-        let evidence = format!(
-            "TTLs, lengths or ports of {samples} samples are {distance:.2} bits from what these targets usually get, {rare:.2} is rare"
-        );
+        let evidence = words(alarm, || {
+            format!(
+                "TTLs, lengths or ports of {samples} samples are {distance:.2} bits from what these targets usually get, {rare:.2} is rare"
+            )
+        });
         Some(Score { detector: "shape", family: Family::Shape, value, alarm, evidence })
     }
 

@@ -1,6 +1,6 @@
 //! D1: more than usual. A CUSUM of how far each window is above the baseline (Page, "Continuous inspection schemes", 1954).
 
-use super::{CAP, Family, Score};
+use super::{CAP, Family, Score, words};
 use crate::baseline::{Fast, WINDOWS_PER_SECOND};
 
 /// Deviations that are usual: a window adds what it has more.
@@ -30,12 +30,10 @@ impl Rate {
         let value =
             if alarm { (CAP * self.sum / (2.0 * THRESHOLD)).min(CAP) } else { (self.sum / THRESHOLD).min(1.0) - 1.0 };
         let per_second = f64::from(WINDOWS_PER_SECOND);
-        let evidence = format!(
-            "{:.0} packets/s, usual {:.0} ± {:.0}",
-            x * per_second,
-            usual.mean() * per_second,
-            usual.deviation() * per_second
-        );
+        let evidence = words(alarm, || {
+            let (mean, deviation) = (usual.mean() * per_second, usual.deviation() * per_second);
+            format!("{:.0} packets/s, usual {mean:.0} ± {deviation:.0}", x * per_second)
+        });
         Score { detector: "rate", family: Family::Volume, value, alarm, evidence }
     }
 

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use weir_policy::rules::MatchVector;
 
-use super::{CAP, Family, Score};
+use super::{CAP, Family, Score, words};
 use crate::shape::Shape;
 
 /// Samples below which a window's shape is chance.
@@ -40,10 +40,10 @@ impl Shapes {
         let rare = (self.mean + RARE * self.variance.sqrt()).max(SLIGHT);
         let alarm = distance > TIMES * rare;
         let value = if alarm { (4.0 * distance / rare).min(CAP) } else { (distance / rare).min(1.0) - 1.0 };
-        let evidence = format!(
-            "TTLs, lengths or ports of {} samples are {distance:.2} bits from usual, {rare:.2} is rare",
-            packets.len()
-        );
+        let samples = packets.len();
+        let evidence = words(alarm, || {
+            format!("TTLs, lengths or ports of {samples} samples are {distance:.2} bits from usual, {rare:.2} is rare")
+        });
         Some(Score { detector: "shape", family: Family::Shape, value, alarm, evidence })
     }
 

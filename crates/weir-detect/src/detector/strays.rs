@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CAP, Family, Score};
+use super::{CAP, Family, Score, words};
 use crate::baseline::{Fast, WINDOWS_PER_SECOND};
 use crate::vector::Window;
 use weir_abi::Feature;
@@ -82,11 +82,10 @@ impl Strays {
         } else {
             0.0
         };
-        let evidence = format!(
-            "{:.1} % of {all} TCP packets belong to no connection of the host, usual {:.1} %",
-            share * 100.0,
-            self.usual * 100.0
-        );
+        let evidence = words(alarm, || {
+            let (shown, usual) = (share * 100.0, self.usual * 100.0);
+            format!("{shown:.1} % of {all} TCP packets belong to no connection of the host, usual {usual:.1} %")
+        });
         let most = 2.0 * (self.calm.mean() + 3.0 * self.calm.deviation()) * f64::from(WINDOWS_PER_SECOND);
         let score = Score { detector: "strays", family: Family::Handshake, value, alarm, evidence };
         Some(Said { score, strays, harmless: (most as u64).max(LEAST_LET) })

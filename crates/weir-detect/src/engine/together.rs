@@ -75,7 +75,7 @@ impl Engine {
         for place in places {
             let mut group = match self.groups.remove(&place) {
                 Some(group) => group,
-                None => Group::new(Target::new(&self.settings, u32::MAX)),
+                None => Box::new(Group::new(Target::new(&self.settings, u32::MAX))),
             };
             self.group(place, &mut group, came, offered, said);
             self.groups.insert(place, group);
@@ -135,7 +135,7 @@ impl Engine {
             let mut attacks = group.scopes().filter(|(_, _, watch)| watch.attack().is_some());
             attacks.any(|(_, scope, _)| scope.felt().contains(&target))
         };
-        own || network.is_some_and(felt)
+        own || network.is_some_and(|group| felt(group))
     }
 
     /// The window's samples of one kind go to the group's watch, and are kept with their targets.

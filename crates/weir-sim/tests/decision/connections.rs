@@ -78,6 +78,29 @@ fn a_guessed_acknowledgement_proves_nothing() {
     assert_eq!(story.feature("shop", Feature::Completed), 1);
 }
 
+/// Who loses the end of his handshake waits for long, and is not put out by whoever comes meanwhile: by two of one place, the older one is.
+#[test]
+fn two_handshakes_may_wait_in_one_place() {
+    let sizes = Sizes { flow_lines: 1, ..Sizes::default() };
+    let mut story = Story::with(&policy([shop()]), &sizes);
+    let ann = from(ANN, SHOP);
+    let asks = |story: &mut Story, port: u16| {
+        story.passes(&ann.syn(port, 443), "shop", Reason::Clean);
+        story.sends(&syn_ack(ann, port), "shop");
+        story.wait(10);
+    };
+    (4000..4002).for_each(|port| asks(&mut story, port));
+    // The answer is sent again: it keeps its place.
+    story.sends(&syn_ack(ann, 4001), "shop");
+    story.passes(&ack(ann, 4000, ISN + 1), "shop", Reason::KnownFlow);
+    story.passes(&ack(ann, 4001, ISN + 1), "shop", Reason::KnownFlow);
+    (4002..4005).for_each(|port| asks(&mut story, port));
+    story.passes(&ack(ann, 4002, ISN + 1), "shop", Reason::Clean);
+    story.passes(&ack(ann, 4003, ISN + 1), "shop", Reason::KnownFlow);
+    story.passes(&ack(ann, 4004, ISN + 1), "shop", Reason::KnownFlow);
+    assert_eq!((story.feature("shop", Feature::Completed), story.feature("shop", Feature::UnknownFlow)), (4, 1));
+}
+
 /// For whoever watches: most customers answer at once, and a flood never.
 #[test]
 fn a_handshake_that_took_long_is_counted_as_late() {
