@@ -7,7 +7,7 @@ use weir_detect::engine::Settings;
 use weir_policy::model::{Endpoint, Target};
 use weir_policy::prefix::ip_from;
 use weir_policy::{CompileOptions, Policy, compile};
-use weir_wire::{Bytes, Parsed, packet};
+use weir_wire::{Bytes, Parsed, Transport, packet};
 
 use super::background::{Background, Held};
 use super::manifest::{Entry, Label};
@@ -74,7 +74,10 @@ impl Trial {
             let frame = frame.frame();
             if let Parsed::Packet(p) = packet::parse(&frame) {
                 // A host's word to itself, on its loopback, which Weir does not stand on. From a network it would be forged.
-                if entry.label == Label::Benign && p.ip.src == p.ip.dst && frame.data().starts_with(&NO_LINK) {
+                // What Weir would not drop for that is judged nevertheless.
+                let itself = p.ip.src == p.ip.dst
+                    && (p.source_port == p.destination_port || !matches!(p.transport, Transport::Tcp | Transport::Udp));
+                if entry.label == Label::Benign && itself && frame.data().starts_with(&NO_LINK) {
                     continue;
                 }
                 let to = ip_from(weir_abi::Addr { hi: p.ip.dst.0, lo: p.ip.dst.1 });
