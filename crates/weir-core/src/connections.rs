@@ -42,8 +42,8 @@ fn line<E: Env>(env: &E, h: u64) -> Option<&FlowLine> {
     env.flow_line(h as u32 & env.config().flow_mask)
 }
 
-/// The two places where a flow's handshake may wait: neighbours in a cache line, so that who loses a packet and waits for long is not put out
-/// by the next one.
+/// The two places where a flow's handshake may wait, so that who loses a packet and waits for long is not put out by the next one. They are
+/// neighbours, mostly of one cache line.
 #[inline(always)]
 fn pending<E: Env>(env: &E, h: u64, which: u32) -> Option<&Pending> {
     env.pending((h as u32 & env.config().pending_mask) ^ which)

@@ -6,14 +6,18 @@ use weir_wire::packet::proto;
 use weir_wire::tcp::flag as tcp;
 use weir_wire::{Packet, Transport};
 
+/// Whether a packet names one end as both.
+#[inline(always)]
+pub fn is_land(p: &Packet, src: Addr, dst: Addr) -> bool {
+    src.lo == dst.lo
+        && src.hi == dst.hi
+        && (p.source_port == p.destination_port || !matches!(p.transport, Transport::Tcp | Transport::Udp))
+}
+
 /// The first filter that the packet fails. `asked`: it answers a question of the host.
 #[inline(always)]
 pub fn check(policy: &TargetPolicy, p: &Packet, src: Addr, dst: Addr, asked: bool) -> Option<Reason> {
-    if policy.has(flag::LAND)
-        && src.lo == dst.lo
-        && src.hi == dst.hi
-        && (p.source_port == p.destination_port || !matches!(p.transport, Transport::Tcp | Transport::Udp))
-    {
+    if policy.has(flag::LAND) && is_land(p, src, dst) {
         return Some(Reason::Land);
     }
     if policy.has(flag::BOGONS) && is_bogon(src) {

@@ -161,6 +161,7 @@ impl Target {
         let second = self.last_second(window);
         let asked = about.seen.then(|| self.last_asked(&window));
         let handshakes = if about.seen { self.handshakes.window(&window, about.challenged) } else { None };
+        let soon = if about.seen { self.handshakes.fails_soon() } else { None };
         // Of several targets each has its own.
         let strays = if about.seen && about.together.is_none() { self.strays.window(&window) } else { None };
         let harm = about.suffers.map(|told| self.service.window(&told)).unwrap_or_default();
@@ -174,6 +175,7 @@ impl Target {
                 second: &second,
                 asked,
                 handshakes: handshakes.as_ref(),
+                soon: soon.as_ref().filter(|_| vector == Vector::Syn),
                 strays: strays.as_ref(),
                 hourly: self.hours.usual(vector),
                 harm: &harm,

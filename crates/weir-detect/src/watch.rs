@@ -165,6 +165,8 @@ pub struct Seen<'a> {
     pub asked: Option<u64>,
     /// What the target's handshakes say, where they say something.
     pub handshakes: Option<&'a Score>,
+    /// What those of the last window say that others would have ended by now: enough for a challenge, and for nothing else.
+    pub soon: Option<&'a Score>,
     /// What its packets of unknown connections say.
     pub strays: Option<&'a Said>,
     /// What is usual of this kind at this hour of the week, where that is known.
@@ -345,8 +347,9 @@ impl Watch {
         let many = count as f64 > FLOODED * self.usual.packets.mean() && self.usual.packets.z(count as f64) > 3.0;
         let told =
             verdict.confidence >= level::CONTAIN && verdict.families.iter().any(|family| *family != Family::Volume);
-        let contained = seen.challenge && many && told && !verdict.customers;
-        let contained = self.contained.takes(contained, verdict.families.len() >= 2);
+        let soon = seen.soon.filter(|_| many && volume);
+        let contained = seen.challenge && (many && told && !verdict.customers || soon.is_some());
+        let contained = self.contained.takes(contained, soon.is_some() || verdict.families.len() >= 2);
         let spread = seen.crowd.is_none_or(|crowd| crowd.spread);
         let contained = contained && spread;
         let may_drop = sure && verdict.corroborated() && spread;
@@ -385,7 +388,9 @@ impl Watch {
                 }
             }
             self.open = Some(open);
-            steps.push(Step::Began { label, verdict: verdict.clone(), rates, early });
+            let mut verdict = verdict.clone();
+            verdict.scores.extend(soon.filter(|_| contained).cloned());
+            steps.push(Step::Began { label, verdict, rates, early });
         } else if let Some(open) = &mut self.open {
             steps.extend(open.lives(above));
         }

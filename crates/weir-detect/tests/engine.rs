@@ -230,6 +230,26 @@ fn is_challenged_until_it_is_over(connects: fn(&mut Traffic, u64), noticed: u64,
     assert!(told.evidence.iter().any(|line| line.starts_with("challenge: no rule tells")), "{:?}", told.evidence);
 }
 
+/// Customers from another continent, of one odd system, all at once, where those of before were near: they may be challenged until their
+/// handshakes come about, and no rule may be made of them.
+#[test]
+fn a_crowd_from_afar_loses_nothing() {
+    let mut traffic = Traffic::new();
+    traffic.challenge = true;
+    assert_eq!(traffic.windows(700, |traffic| traffic.connects(20)), []);
+    let crowd = traffic.windows(100, |traffic| {
+        traffic.connects(20);
+        // Who is challenged sends his SYN once more.
+        traffic.other_flood(2000 * (1 + traffic.engine.challenged().count() as u64));
+        if traffic.number >= 703 {
+            traffic.completes_late(2000);
+        }
+    });
+    assert_eq!(signed(&crowd), [], "{crowd:?}");
+    assert_eq!(traffic.engine.rules().count(), 0);
+    assert_eq!(challenged(&crowd), [(701, true)]);
+}
+
 /// Where the policy does not leave the challenge to detection there is none, and what only a challenge may answer is no incident.
 #[test]
 fn nothing_is_challenged_unasked() {

@@ -42,7 +42,7 @@ fn a_flood_of_strangers_is_held_back_and_connections_go_on() {
     let _alone = MACHINE.lock();
     let scenario = Scenario::named("ack-flood-unknown").expect("a scenario");
     let stage = Stage::set("test", scenario).expect("a lab");
-    // Four times what the node can take without Weir; more would try how fast this machine is.
+    // Five times what the node can take without Weir; more would try how fast this machine is.
     let options = Options { window: Duration::from_secs(4), pps: Some(500_000), ..Options::default() };
     let report = run::play(&stage, scenario, options, &mut Nobody).expect("a run").report;
     stage.strike().expect("a clean end");

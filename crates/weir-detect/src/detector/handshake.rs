@@ -29,8 +29,6 @@ const PROMPT: f64 = 0.5;
 /// A share of handshakes, completed within the next window, below which they fail there: so few of a crowd were prompt only if its customers
 /// were others altogether.
 const NONE_SOON: f64 = 0.1;
-/// What that weighs: with a new alarm of the volume enough for a challenge; for a drop only once both have lasted as long as is waited otherwise.
-const SOON: f64 = 0.42 * CAP;
 /// A share from which on they succeed: what comes are customers. Not of the usual one, which someone may have lowered with patience.
 const FINE: f64 = 0.9;
 /// Weight of a window in what is usual: a minute.
@@ -62,6 +60,8 @@ impl Handshakes {
         keep(&mut self.completed, now, SPAN);
         let syns: u64 = self.syns.iter().take(self.syns.len().saturating_sub(LAG)).sum();
         let completed: u64 = self.completed.iter().sum();
+        // Those of customers that are challenged come twice.
+        let completed = if challenged { 2 * completed } else { completed };
         let share = if syns == 0 { 0.0 } else { (completed as f64 / syns as f64).min(1.0) };
         let known = self.taught >= SEEN;
         // Who answers at once has completed before it is looked for here, and when a crowd is gone its last handshakes were: they fail
@@ -80,12 +80,6 @@ impl Handshakes {
             }
             self.taught = (self.taught + connections).min(1e9);
         }
-        if known
-            && !failing
-            && let Some(soon) = self.fails_soon()
-        {
-            return Some(soon);
-        }
         if !known || syns < LEAST {
             return None;
         }
@@ -103,9 +97,10 @@ impl Handshakes {
         Some(Score { detector: "handshake", family: Family::Handshake, value, alarm: failing, evidence })
     }
 
-    /// Whether hardly any SYN of the window before this one has come to a connection, where most are known to do so at once.
-    fn fails_soon(&self) -> Option<Score> {
-        let syns = self.syns.iter().rev().nth(1).copied().filter(|syns| *syns >= LEAST)?;
+    /// Whether hardly any SYN of the window before the one just taken has come to a connection, where most are known to do so at once. It is no
+    /// part of a verdict: a crowd from afar is not prompt either. Enough for a challenge of what is also many, which the crowd can answer.
+    pub fn fails_soon(&self) -> Option<Score> {
+        let syns = self.syns.iter().rev().nth(1).copied().filter(|syns| *syns >= LEAST && self.taught >= SEEN)?;
         let completed: u64 = self.completed.iter().rev().take(2).sum();
         let share = (completed as f64 / syns as f64).min(1.0);
         if self.prompt < PROMPT || share >= NONE_SOON * self.usual {
@@ -113,7 +108,7 @@ impl Handshakes {
         }
         let (shown, usual) = (share * 100.0, self.prompt * self.usual * 100.0);
         let evidence = format!("{shown:.1} % of {syns} SYNs came to a connection at once, usual {usual:.0} %");
-        Some(Score { detector: "handshake", family: Family::Handshake, value: SOON, alarm: true, evidence })
+        Some(Score { detector: "handshake", family: Family::Handshake, value: CAP, alarm: true, evidence })
     }
 }
 
@@ -185,38 +180,39 @@ mod tests {
         }
     }
 
-    /// A window: SYNs, handshakes that completed, late ones among them.
-    fn told(handshakes: &mut Handshakes, syns: u64, completed: u64, late: u64) -> Option<Score> {
+    /// A window: SYNs, handshakes that completed, late ones among them. What is said of it, and what soon.
+    fn told(handshakes: &mut Handshakes, syns: u64, completed: u64, late: u64) -> [Option<Score>; 2] {
         let mut w = Window::default();
         w.slots[usize::from(syn_slot(0))] = syns;
         w.slots[usize::from(fact::COMPLETED)] = completed;
         w.slots[usize::from(fact::LATE)] = late;
-        handshakes.window(&w, false)
+        [handshakes.window(&w, false), handshakes.fails_soon()]
+    }
+
+    fn alarms(said: &[Option<Score>; 2]) -> [bool; 2] {
+        said.each_ref().map(|score| score.as_ref().is_some_and(|score| score.alarm))
     }
 
     #[test]
     fn where_customers_are_prompt_a_flood_fails_in_its_second_window() {
         let mut near = Handshakes::default();
-        assert!((0..100).all(|_| !told(&mut near, 30, 30, 0).is_some_and(|score| score.alarm)));
-        assert!(!told(&mut near, 5000, 30, 0).is_some_and(|score| score.alarm), "nothing can have completed yet");
-        let soon = told(&mut near, 5000, 30, 0).expect("SYNs came");
-        assert!(soon.alarm && soon.value == SOON, "{soon:?}");
-        assert_eq!(soon.evidence, "1.2 % of 5000 SYNs came to a connection at once, usual 100 %");
-        // When there was time for them, it says so as ever.
+        assert!((0..100).all(|_| alarms(&told(&mut near, 30, 30, 0)) == [false; 2]));
+        assert_eq!(alarms(&told(&mut near, 5000, 30, 0)), [false; 2], "nothing can have completed yet");
+        let second = told(&mut near, 5000, 30, 0);
+        assert_eq!(alarms(&second), [false, true]);
+        let evidence = second[1].as_ref().map(|soon| soon.evidence.as_str());
+        assert_eq!(evidence, Some("1.2 % of 5000 SYNs came to a connection at once, usual 100 %"));
+        // When there was time for them, it is said as ever.
         told(&mut near, 5000, 30, 0);
-        assert!(told(&mut near, 5000, 30, 0).is_some_and(|score| score.alarm && score.value > SOON));
+        assert_eq!(alarms(&told(&mut near, 5000, 30, 0)), [true; 2]);
     }
 
     #[test]
     fn where_they_are_not_it_is_waited() {
         let mut far = Handshakes::default();
-        for _ in 0..100 {
-            assert!(!told(&mut far, 30, 30, 20).is_some_and(|score| score.alarm), "two thirds are late");
-        }
-        for waited in 0..LAG {
-            assert!(!told(&mut far, 5000, 30, 20).is_some_and(|score| score.alarm), "{waited}");
-        }
-        assert!(told(&mut far, 5000, 30, 20).is_some_and(|score| score.alarm));
+        assert!((0..100).all(|_| alarms(&told(&mut far, 30, 30, 20)) == [false; 2]), "two thirds are late");
+        assert!((0..LAG).all(|_| alarms(&told(&mut far, 5000, 30, 20)) == [false; 2]));
+        assert_eq!(alarms(&told(&mut far, 5000, 30, 20)), [true, false]);
     }
 
     #[test]
@@ -225,8 +221,8 @@ mod tests {
         (0..100).for_each(|_| drop(told(&mut handshakes, 30, 30, 0)));
         // One in six is prompt, the others take a quarter of a second.
         for (syns, completed, late) in [(3000, 500, 0), (3000, 500, 0), (3000, 3000, 2500), (3000, 3000, 2500)] {
-            let score = told(&mut handshakes, syns, completed, late);
-            assert!(!score.as_ref().is_some_and(|score| score.alarm), "{score:?}");
+            let said = told(&mut handshakes, syns, completed, late);
+            assert_eq!(alarms(&said), [false; 2], "{said:?}");
         }
     }
 

@@ -14,8 +14,9 @@ pub fn doubt(score: &mut Score, count: u64, usual: &Hourly) {
     }
     let most = usual.p99 / f64::from(WINDOWS_PER_SECOND);
     if count as f64 <= most + SPREAD * most.sqrt() {
-        score.alarm = false;
-        score.value = score.value.min(0.0);
+        (score.alarm, score.value) = (false, score.value.min(0.0));
+        score.evidence.clear();
+        return;
     }
     score.evidence.push_str(&format!(", at this hour of the week up to {:.0}", usual.p99));
 }

@@ -153,7 +153,13 @@ impl Traffic {
 
     /// Customers who live far away.
     pub fn connects_late(&mut self, n: u64) {
-        self.connects(n);
+        self.customers(n);
+        self.completes_late(n);
+    }
+
+    /// Their handshakes, of SYNs of some time ago.
+    pub fn completes_late(&mut self, n: u64) {
+        self.slots[usize::from(fact::COMPLETED)] += n;
         self.slots[usize::from(fact::LATE)] += n;
     }
 

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use weir_abi::Addr;
+use weir_core::hygiene::is_land;
 use weir_detect::engine::Settings;
 use weir_policy::model::{Endpoint, Target};
 use weir_policy::prefix::ip_from;
 use weir_policy::{CompileOptions, Policy, compile};
-use weir_wire::{Bytes, Parsed, Transport, packet};
+use weir_wire::{Bytes, Parsed, packet};
 
 use super::background::{Background, Held};
 use super::manifest::{Entry, Label};
@@ -74,14 +76,11 @@ impl Trial {
             let frame = frame.frame();
             if let Parsed::Packet(p) = packet::parse(&frame) {
                 // A host's word to itself, on its loopback, which Weir does not stand on. From a network it would be forged.
-                // What Weir would not drop for that is judged nevertheless.
-                let itself = p.ip.src == p.ip.dst
-                    && (p.source_port == p.destination_port || !matches!(p.transport, Transport::Tcp | Transport::Udp));
-                if entry.label == Label::Benign && itself && frame.data().starts_with(&NO_LINK) {
+                let [from, to] = [p.ip.src, p.ip.dst].map(|(hi, lo)| Addr { hi, lo });
+                if entry.label == Label::Benign && frame.data().starts_with(&NO_LINK) && is_land(&p, from, to) {
                     continue;
                 }
-                let to = ip_from(weir_abi::Addr { hi: p.ip.dst.0, lo: p.ip.dst.1 });
-                *destinations.entry(to).or_default() += 1;
+                *destinations.entry(ip_from(to)).or_default() += 1;
             }
             let length = weir_wire::Frame::len(&frame);
             frames.push(Frame { time_ns: record.time_ns, data: frame.data().to_vec(), length });

@@ -21,11 +21,17 @@ fn syn_ack(pair: Pair, port: u16) -> Vec<u8> {
     pair.back().segment((443, port), flag::SYN | flag::ACK, (ISN, 1), b"")
 }
 
+/// SYN, SYN-ACK: a handshake waits for its third packet.
+#[track_caller]
+fn ask(story: &mut Story, pair: Pair, port: u16) {
+    story.passes(&pair.syn(port, 443), "shop", Reason::Clean);
+    story.sends(&syn_ack(pair, port), "shop");
+}
+
 /// SYN, SYN-ACK, ACK: known from the third packet on.
 #[track_caller]
 fn connect(story: &mut Story, pair: Pair, port: u16) {
-    story.passes(&pair.syn(port, 443), "shop", Reason::Clean);
-    story.sends(&syn_ack(pair, port), "shop");
+    ask(story, pair, port);
     story.passes(&ack(pair, port, ISN + 1), "shop", Reason::KnownFlow);
 }
 
@@ -55,8 +61,7 @@ fn the_next_connection_between_the_same_ends_is_proven_anew() {
     let mut story = Story::of(&policy([shop()]));
     let ann = from(ANN, SHOP);
     connect(&mut story, ann, 4000);
-    story.passes(&ann.syn(4000, 443), "shop", Reason::Clean);
-    story.sends(&syn_ack(ann, 4000), "shop");
+    ask(&mut story, ann, 4000);
     story.passes(&ack(ann, 4000, ISN + 9), "shop", Reason::Clean);
     story.passes(&ack(ann, 4000, ISN + 1), "shop", Reason::KnownFlow);
     assert_eq!((story.feature("shop", Feature::Completed), story.feature("shop", Feature::UnknownFlow)), (2, 1));
@@ -67,8 +72,7 @@ fn the_next_connection_between_the_same_ends_is_proven_anew() {
 fn a_guessed_acknowledgement_proves_nothing() {
     let mut story = Story::of(&policy([shop()]));
     let ann = from(ANN, SHOP);
-    story.passes(&ann.syn(4000, 443), "shop", Reason::Clean);
-    story.sends(&syn_ack(ann, 4000), "shop");
+    ask(&mut story, ann, 4000);
     for guess in [0, 1, ISN, ISN + 2, !ISN] {
         story.passes(&ack(ann, 4000, guess), "shop", Reason::Clean);
     }
@@ -85,8 +89,7 @@ fn two_handshakes_may_wait_in_one_place() {
     let mut story = Story::with(&policy([shop()]), &sizes);
     let ann = from(ANN, SHOP);
     let asks = |story: &mut Story, port: u16| {
-        story.passes(&ann.syn(port, 443), "shop", Reason::Clean);
-        story.sends(&syn_ack(ann, port), "shop");
+        ask(story, ann, port);
         story.wait(10);
     };
     (4000..4002).for_each(|port| asks(&mut story, port));
@@ -108,8 +111,7 @@ fn a_handshake_that_took_long_is_counted_as_late() {
     let prompt = u64::from(story.env.config().prompt);
     for (i, (waits, late)) in [(0, 0), (prompt, 0), (prompt + 1, 1), (900, 2)].into_iter().enumerate() {
         let (ann, port) = (from(ANN, SHOP), 4000 + i as u16);
-        story.passes(&ann.syn(port, 443), "shop", Reason::Clean);
-        story.sends(&syn_ack(ann, port), "shop");
+        ask(&mut story, ann, port);
         story.wait(waits);
         story.passes(&ack(ann, port, ISN + 1), "shop", Reason::KnownFlow);
         let counted = [Feature::Completed, Feature::CompletedLate].map(|fact| story.feature("shop", fact));
@@ -117,8 +119,7 @@ fn a_handshake_that_took_long_is_counted_as_late() {
     }
     // Who gives up has completed nothing, however late.
     let ben = from(BEN, SHOP);
-    story.passes(&ben.syn(4000, 443), "shop", Reason::Clean);
-    story.sends(&syn_ack(ben, 4000), "shop");
+    ask(&mut story, ben, 4000);
     story.wait(prompt + 1);
     story.passes(&ben.segment((4000, 443), flag::RST, (1, 0), b""), "shop", Reason::KnownFlow);
     assert_eq!((story.feature("shop", Feature::Completed), story.feature("shop", Feature::CompletedLate)), (4, 2));
@@ -130,8 +131,7 @@ fn a_handshake_that_took_long_is_counted_as_late() {
 fn a_first_segment_that_ends_the_connection_too_completes_the_handshake() {
     for pair in [from(ANN, SHOP), from(ANN6, SHOP6)] {
         let mut story = Story::of(&policy([shop()]));
-        story.passes(&pair.syn(4000, 443), "shop", Reason::Clean);
-        story.sends(&syn_ack(pair, 4000), "shop");
+        ask(&mut story, pair, 4000);
         let late = |number| pair.segment((4000, 443), flag::FIN | flag::PSH | flag::ACK, (1, number), b"GET /");
         story.passes(&late(ISN + 2), "shop", Reason::Clean);
         story.passes(&late(ISN + 1), "shop", Reason::KnownFlow);
@@ -149,8 +149,7 @@ fn a_first_segment_that_ends_the_connection_too_completes_the_handshake() {
 fn who_gives_a_handshake_up_is_no_stranger() {
     let mut story = Story::of(&policy([shop()]));
     let ann = from(ANN, SHOP);
-    story.passes(&ann.syn(4000, 443), "shop", Reason::Clean);
-    story.sends(&syn_ack(ann, 4000), "shop");
+    ask(&mut story, ann, 4000);
     let reset = ann.segment((4000, 443), flag::RST, (1, 0), b"");
     story.passes(&reset, "shop", Reason::KnownFlow);
     story.passes(&reset, "shop", Reason::Clean);
@@ -191,8 +190,7 @@ fn strangers_neither_fill_the_table_nor_evict() {
     connect(&mut story, ann, 4000);
     for i in 0..300u16 {
         let forged = from(&format!("10.{}.{}.9", i >> 8, i & 255), SHOP);
-        story.passes(&forged.syn(5000, 443), "shop", Reason::Clean);
-        story.sends(&syn_ack(forged, 5000), "shop");
+        ask(&mut story, forged, 5000);
         story.passes(&ack(forged, 5000, u32::from(i)), "shop", Reason::Clean);
     }
     story.passes(&ann.tcp(4000, 443, flag::ACK, b"x"), "shop", Reason::KnownFlow);
