@@ -27,6 +27,7 @@ fn a_crowd_loses_nothing_and_a_carpet_is_seen_through() {
     }
     let crowd = play("flash-crowd");
     assert!(crowd.drops.is_empty() && crowd.benign_drop_ratio == 0.0, "{crowd:?}");
+    assert!(!crowd.incidents.is_empty(), "a crowd is told: {crowd:?}");
     assert!(crowd.incidents.iter().all(|incident| incident.label == "SURGE"), "{crowd:?}");
     assert!(crowd.goodput_under_attack > 5.0 * crowd.bare_goodput, "there was a crowd: {crowd:?}");
 

@@ -30,6 +30,7 @@ fn customers_alone_lose_nothing() {
     let report = run::play(&stage, scenario, options, &mut Nobody).expect("a run").report;
     stage.strike().expect("a clean end");
     assert!(report.drops.is_empty() && report.benign_drop_ratio == 0.0, "{report:?}");
+    assert!(report.incidents.is_empty(), "{report:?}");
     assert!(report.goodput_ratio > 0.95, "{report:?}");
 }
 

@@ -43,8 +43,8 @@ pub struct Act {
     pub stretches: Vec<Stretch>,
     /// Attackers with connections.
     pub bots: Option<Done>,
-    /// When the first packet was sent.
-    pub began: Option<SystemTime>,
+    /// When the first packet was sent, or more customers came; where neither happens, when the act began.
+    pub began: SystemTime,
     /// When the last one was.
     pub ended: SystemTime,
     /// Counters in between.
@@ -91,17 +91,18 @@ pub fn perform(
 ) -> Result<Act> {
     stop::check()?;
     let before = tally::read(&stage.lab)?;
-    let start = Instant::now();
+    let (start, opened) = (Instant::now(), SystemTime::now());
     stage.customers.begin();
     let meter = attack.map(|_| Meter::start(&stage.lab)).transpose()?;
     let coming = match attack {
         Some((scenario, pps)) => Coming::start(stage, scenario, pps, options, audience)?,
         None => Coming::Nothing,
     };
-    let began = coming.began()?;
+    let came = coming.began()?;
     stop::pass(if matches!(coming, Coming::Bots { .. }) { GATHER } else { SETTLE })?;
     let window = attack.map_or(options.window, |(scenario, _)| scenario.lasts(SETTLE + options.window) - SETTLE);
     let surge = attack.map_or(1, |(scenario, _)| scenario.surge());
+    let began = came.unwrap_or(if surge > 1 { SystemTime::now() } else { opened });
     stage.customers.surge(surge);
     stage.customers.open_window(window);
     let in_pulses = attack.is_some_and(|(scenario, _)| matches!(scenario.attack, Attack::Pulses(_)));

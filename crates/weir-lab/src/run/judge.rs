@@ -33,11 +33,13 @@ const UNACCOUNTED: f64 = 0.001;
 const A_FEW: f64 = 5.0;
 /// Where Weir is to do no harm, customers may have so much less of their goodput than without it: no two floods are alike.
 const ALIKE: f64 = 0.1;
+/// The label of many customers.
+const SURGE: &str = "SURGE";
 
 pub fn outcome(scenario: &Scenario, arm: Arm, rehearsal: &Rehearsal, protected: Protected) -> Outcome {
     let Protected { act, counters, expected, incidents, cpu_cores, rss_mib } = protected;
     let Rehearsal { alone, unprotected, pps } = rehearsal;
-    let noticed = act.began.map(|began| timing::noticed(&incidents, began)).unwrap_or_default();
+    let noticed = timing::noticed(&incidents, act.began);
     let (detected, mitigated) = timing::first_and_last(&noticed);
     let drops = weir::by_reason(&counters, "drop");
     let dropped: u64 = drops.values().sum();
@@ -120,7 +122,7 @@ fn challenged(scenario: &Scenario, drops: &BTreeMap<String, u64>, counts: Counts
 }
 
 fn findings(scenario: &Scenario, by_itself: bool, report: &Report) -> Vec<String> {
-    let mut found = Vec::new();
+    let mut found = if scenario.attacks() { Vec::new() } else { false_alarms(scenario, report) };
     let mut check = |bad: bool, text: String| {
         if bad {
             found.push(text);
@@ -182,8 +184,18 @@ fn findings(scenario: &Scenario, by_itself: bool, report: &Report) -> Vec<String
     for reason in report.expected_reasons.iter().filter(|reason| !report.drops.contains_key(*reason)) {
         check(true, format!("Weir dropped nothing as {reason}, which was expected"));
     }
-    for row in report.incidents.iter().filter(|row| !scenario.attacks() && row.label == "ATTACK") {
-        check(true, format!("Weir took customers for an attack: {} at {}", row.vector, row.target));
+    found
+}
+
+/// What Weir said of customers that is not so. A crowd is a surge; usual customers are nothing.
+fn false_alarms(scenario: &Scenario, report: &Report) -> Vec<String> {
+    let crowd = scenario.happens();
+    let mut found = Vec::new();
+    for row in report.incidents.iter().filter(|row| !crowd || row.label != SURGE) {
+        found.push(format!("Weir told {} where only customers came: {} at {}", row.label, row.vector, row.target));
+    }
+    if crowd && report.arm == Arm::Weir.name() && report.incidents.is_empty() {
+        found.push("Weir did not tell that more customers came than usual".to_owned());
     }
     found
 }
@@ -260,11 +272,16 @@ mod tests {
     #[test]
     fn a_crowd_is_a_surge_and_loses_nothing() {
         let surge = |label: &str| Noticed { label: label.to_owned(), ..Noticed::default() };
-        let good = Report { goodput_ratio: 1.0, incidents: vec![surge("SURGE")], ..Report::default() };
+        let arm = Arm::Weir.name().to_owned();
+        let good = Report { arm, goodput_ratio: 1.0, incidents: vec![surge("SURGE")], ..Report::default() };
         assert_eq!(findings_of("flash-crowd", &good), Vec::<String>::new());
         let drops = BTreeMap::from([("rule".to_owned(), 1)]);
-        let bad = Report { incidents: vec![surge("ATTACK")], drops, ..good };
+        let bad = Report { incidents: vec![surge("ATTACK")], drops, ..good.clone() };
         assert_eq!(findings_of("flash-crowd", &bad).len(), 2, "an attack, and a drop");
+        assert_eq!(findings_of("benign-only", &good).len(), 1, "nobody came");
+        let unseen = Report { incidents: Vec::new(), ..good };
+        assert_eq!(findings_of("flash-crowd", &unseen), ["Weir did not tell that more customers came than usual"]);
+        assert_eq!(findings_of("benign-only", &unseen), Vec::<String>::new());
     }
 
     #[test]

@@ -20,7 +20,7 @@ const USUAL: f64 = 2.0;
 /// A flood tells what it has sent so late at most.
 const LATE: f64 = 0.1;
 
-/// What was noticed of an attack that began then.
+/// What was noticed of an attack, or a crowd, that began then.
 pub fn noticed(incidents: &[IncidentRow], began: SystemTime) -> Vec<Noticed> {
     // Weir may have been the first to see the first packet: nobody told it that one comes.
     let after = |moment: Moment| ms(moment.to_system().duration_since(began).unwrap_or_default());
@@ -109,7 +109,7 @@ pub fn stopped_after(act: &Act, mitigated_ms: Option<f64>) -> Option<f64> {
     let Some(mitigated) = mitigated_ms else {
         return share_stopped(sent.saturating_sub(act.counts.attackers_queued_out) as f64, act.counts.others_received);
     };
-    let from = act.began? + Duration::from_secs_f64(mitigated / 1000.0);
+    let from = act.began + Duration::from_secs_f64(mitigated / 1000.0);
     let reading = act.readings.iter().find(|reading| reading.at >= from)?;
     let rest = act.counts - reading.counts;
     let sent = if act.bots.is_some() {
