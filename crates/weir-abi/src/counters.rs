@@ -74,6 +74,14 @@ pub enum Feature {
     Answered = 22,
     /// Handshakes among the completed ones for which the client took longer than a tenth of a second.
     CompletedLate = 23,
+    /// Connections in which the client began to wait for the host: it said something after the host had. Those that it has just begun
+    /// ([`Feature::Completed`]) wait as well and are not counted here.
+    WaitBegun = 24,
+    /// Those in which it does not any more: the host said something, or either of them ended it.
+    WaitEnded = 25,
+    /// Those among the waiting ones that were given a few bytes more while the host had been silent since an earlier unit of
+    /// [`crate::flow::AGE_SHIFT`]: once in each unit, where the host acknowledges them.
+    WaitFed = 26,
 }
 
 /// Kinds of packets in the slots behind the SYN ones.
@@ -149,11 +157,17 @@ pub mod fact {
     pub const ANSWERED: u8 = slot(Feature::Answered);
     /// [`Feature::CompletedLate`].
     pub const LATE: u8 = slot(Feature::CompletedLate);
+    /// [`Feature::WaitBegun`].
+    pub const WAIT_BEGUN: u8 = slot(Feature::WaitBegun);
+    /// [`Feature::WaitEnded`].
+    pub const WAIT_ENDED: u8 = slot(Feature::WaitEnded);
+    /// [`Feature::WaitFed`].
+    pub const WAIT_FED: u8 = slot(Feature::WaitFed);
 }
 
 impl Feature {
     /// Every feature, in the order of their numbers.
-    pub const ALL: [Feature; 24] = [
+    pub const ALL: [Feature; 27] = [
         Feature::Syn,
         Feature::SynNoOptions,
         Feature::SynWithData,
@@ -178,6 +192,9 @@ impl Feature {
         Feature::UnknownFlow,
         Feature::Answered,
         Feature::CompletedLate,
+        Feature::WaitBegun,
+        Feature::WaitEnded,
+        Feature::WaitFed,
     ];
 
     /// The slot of a fact about connections; none for a feature of packets that came.
@@ -255,6 +272,9 @@ impl Feature {
             Feature::UnknownFlow => "tcp_unknown_flow",
             Feature::Answered => "answered",
             Feature::CompletedLate => "handshakes_completed_late",
+            Feature::WaitBegun => "waits_begun",
+            Feature::WaitEnded => "waits_ended",
+            Feature::WaitFed => "waits_fed",
         }
     }
 }

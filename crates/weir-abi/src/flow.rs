@@ -8,8 +8,8 @@ use crate::{Cell32, Cell64};
 /// Fingerprints per line: each costs every packet that is looked up.
 pub const MARKS: usize = 8;
 
-/// Fingerprints of flows whose hash meets here: half a cache line. A mark is 24 bits of the flow's hash (the lowest always set) and, below them, the time
-/// when the host last said something in it, in units of 2^[`AGE_SHIFT`] ticks. 0: empty.
+/// Fingerprints of flows whose hash meets here: half a cache line. A mark is 22 bits of the flow's hash (the lowest always set); below them, from bit
+/// [`TURN_SHIFT`] on, whose [`turn`] it is; and the time when the host last said something, in units of 2^[`AGE_SHIFT`] ticks. 0: empty.
 #[repr(C, align(32))]
 #[derive(Debug, Default)]
 pub struct FlowLine {
@@ -18,6 +18,23 @@ pub struct FlowLine {
 }
 
 const _: () = assert!(size_of::<FlowLine>() == 32);
+
+/// Where the hash begins in a mark.
+pub const MARK_SHIFT: u32 = 10;
+
+/// Where the turn is.
+pub const TURN_SHIFT: u32 = 8;
+
+/// Who is to speak in a TCP connection. A client that has asked waits for the host; that it waits for long in many connections is what slow attacks
+/// are about.
+pub mod turn {
+    /// Not known: the host began it, or its beginning was not seen.
+    pub const UNKNOWN: u32 = 0;
+    /// The client's: the host has said something since it did, or does not owe anything any more.
+    pub const CLIENT: u32 = 1;
+    /// The host's: the client has connected, or said something, and had no answer since.
+    pub const HOST: u32 = 2;
+}
 
 /// A unit of a mark's age is so many doublings of a tick: 16 seconds at 250 Hz. Ages wrap after 256 units, 70 minutes.
 pub const AGE_SHIFT: u32 = 12;

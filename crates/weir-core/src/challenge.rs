@@ -7,6 +7,7 @@
 //! ([`came_again`]): for clients behind a firewall that swallows the odd answer.
 
 use weir_abi::challenge::{EPOCH_SHIFT, PROVEN_UNITS, reply};
+use weir_abi::flow::MARK_SHIFT;
 use weir_abi::policy::flag;
 use weir_abi::{Addr, FlowLine, Reason, TargetPolicy};
 use weir_wire::{Frame, Packet};
@@ -112,7 +113,7 @@ pub fn prove<F: Frame, E: Env>(frame: &F, env: &E, src: Addr) {
     let Some((line, mark)) = proven_line(env, src) else { return };
     let now = marks::age(env);
     let (at, _) = marks::place(frame, line, mark, now);
-    line.marks[at].store(mark << 8 | now);
+    line.marks[at].store(mark << MARK_SHIFT | now);
 }
 
 /// Whether a RST is the answer to a challenge: the number of that reason, and its source is proven then, or [`GO_ON`].

@@ -6,7 +6,7 @@
 
 use weir_abi::challenge::reply;
 use weir_abi::counters::fact;
-use weir_abi::flow::{Pending, WAITED_BITS};
+use weir_abi::flow::{MARK_SHIFT, Pending, TURN_SHIFT, WAITED_BITS, turn};
 use weir_abi::policy::flag;
 use weir_abi::target::{NODE, OWNER_ONLY};
 use weir_abi::{Addr, FlowLine, TargetPolicy};
@@ -16,7 +16,7 @@ use weir_wire::{Frame, Packet, Transport};
 use crate::challenge::Ends;
 use crate::hash::hash4;
 use crate::hygiene::is_reflection_port;
-use crate::{Env, challenge, limits, marks, targets};
+use crate::{Env, challenge, limits, marks, targets, turns};
 
 /// What is known of a packet's flow.
 #[repr(u8)]
@@ -32,13 +32,13 @@ pub enum Flow {
 
 /// The hash of a flow: low bits choose the line, the highest are the mark.
 #[inline(always)]
-fn hash<E: Env>(env: &E, remote: Addr, local: Addr, ports: (u16, u16), proto: u8) -> u64 {
+pub fn hash<E: Env>(env: &E, remote: Addr, local: Addr, ports: (u16, u16), proto: u8) -> u64 {
     let ends = (ports.0 as u64) << 32 | (ports.1 as u64) << 16 | proto as u64;
     hash4(remote.hi ^ ends, remote.lo, local.hi, local.lo, &env.config().seed)
 }
 
 #[inline(always)]
-fn line<E: Env>(env: &E, h: u64) -> Option<&FlowLine> {
+pub(crate) fn line<E: Env>(env: &E, h: u64) -> Option<&FlowLine> {
     env.flow_line(h as u32 & env.config().flow_mask)
 }
 
@@ -64,25 +64,51 @@ fn is_known<E: Env>(env: &E, h: u64) -> bool {
     }
 }
 
-/// Notes that the host said something in a flow; one that is not known yet is learned where there is proof of it.
-#[inline(always)]
-fn note<F: Frame, E: Env>(frame: &F, env: &E, h: u64, proof: bool) {
-    let Some(line) = line(env, h) else { return };
-    let (mark, now) = (marks::mark(h), marks::age(env));
-    let (at, own) = marks::place(frame, line, mark, now);
-    if proof || own {
-        line.marks[at].store(mark << 8 | now);
-    }
+/// What a packet means for a flow.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Says {
+    /// The host says nothing that its client waits for.
+    Nothing,
+    /// It says something, or will not any more.
+    Something,
+    /// The client has connected: it is the host's turn.
+    Connected,
 }
 
-/// Forgets a flow: another connection begins between the same ends.
+/// Notes that the host takes part in a flow; one that is not known yet is learned where there is proof of it. Whether a client waits no more: this one,
+/// or the one whose place it takes.
 #[inline(always)]
-fn forget<F: Frame, E: Env>(frame: &F, env: &E, h: u64) {
-    let Some(line) = line(env, h) else { return };
-    let (at, own) = marks::place(frame, line, marks::mark(h), 0);
-    if own {
-        line.marks[at].store(0);
+fn note<F: Frame, E: Env>(frame: &F, env: &E, h: u64, proof: bool, says: Says) -> bool {
+    let Some(line) = line(env, h) else { return false };
+    let (mark, now) = (marks::mark(h), marks::age(env));
+    let (at, own) = marks::place(frame, line, mark, now);
+    if !(proof || own) {
+        return false;
     }
+    let before = turns::of(line.marks[at].load());
+    let kept = before & 0u32.wrapping_sub(own as u32);
+    let next = match says {
+        Says::Nothing => kept,
+        Says::Something => kept & turn::CLIENT | kept >> 1,
+        Says::Connected => turn::HOST,
+    };
+    line.marks[at].store(mark << MARK_SHIFT | next << TURN_SHIFT | now);
+    before == turn::HOST && !(own && next == turn::HOST)
+}
+
+const _: () = assert!(turn::UNKNOWN == 0 && turn::CLIENT == 1 && turn::HOST == 2);
+
+/// Forgets a flow: another connection begins between the same ends. Whether its client waited.
+#[inline(always)]
+fn forget<F: Frame, E: Env>(frame: &F, env: &E, h: u64) -> bool {
+    let Some(line) = line(env, h) else { return false };
+    let (at, own) = marks::place(frame, line, marks::mark(h), 0);
+    if !own {
+        return false;
+    }
+    let waited = turns::of(line.marks[at].load()) == turn::HOST;
+    line.marks[at].store(0);
+    waited
 }
 
 /// Sees a packet that the host sends; says whose it is.
@@ -116,17 +142,19 @@ pub fn sent<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet) -> u32 {
             env.feature(target, fact::ASKED);
             // From a port of such a service itself it may be an answer, and whom to is up to whoever forged the question.
             if !is_reflection_port(p.source_port) {
-                note(frame, env, h, true);
+                note(frame, env, h, true, Says::Nothing);
             }
         }
         return target;
     }
+    let served;
     if flags & tcp::RST != 0 {
         env.feature(target, fact::RST_SENT);
+        served = note(frame, env, h, false, Says::Something);
     } else if flags == tcp::SYN | tcp::ACK {
         env.feature(target, fact::SYN_ACK_SENT);
         // No host answers so while it has a connection there. The new one is to be proven, and counted, as any other.
-        forget(frame, env, h);
+        served = forget(frame, env, h);
         wait(frame, env, h, p.seq.wrapping_add(1));
     } else {
         let own = flags == tcp::SYN;
@@ -134,11 +162,15 @@ pub fn sent<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet) -> u32 {
             env.feature(target, fact::ASKED);
         }
         let ends = p.tcp_flags & tcp::FIN != 0;
-        note(frame, env, h, own || ends || p.payload_len() != 0);
+        let proof = own || ends || p.payload_len() != 0;
+        served = note(frame, env, h, proof, if proof { Says::Something } else { Says::Nothing });
         if ends {
             // Who was talked with to the end has proven what a challenge asks for.
             challenge::prove(frame, env, remote);
         }
+    }
+    if frame.blur(served as u8) & 1 != 0 {
+        env.feature(target, fact::WAIT_ENDED);
     }
     target
 }
@@ -180,7 +212,8 @@ pub fn received<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, target: u32) -
             if waited & proves > env.config().prompt {
                 env.feature(target, fact::LATE);
             }
-            note(frame, env, h, gives_up == 0);
+            let begins = gives_up == 0;
+            note(frame, env, h, begins, Says::Connected);
             known = 1;
         }
     }
@@ -221,7 +254,7 @@ fn wait<F: Frame, E: Env>(frame: &F, env: &E, h: u64, number: u32) {
 
 /// 1 for zero, else 0.
 #[inline(always)]
-fn is_zero(n: u64) -> u64 {
+pub fn is_zero(n: u64) -> u64 {
     (n | n.wrapping_neg()) >> 63 ^ 1
 }
 

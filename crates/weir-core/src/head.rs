@@ -1,4 +1,4 @@
-//! What the challenge reads of a packet: addresses, ports, sequence number, flags. Behind the link header and its tags stand an IP
+//! What the challenge, and the turn of a connection, read of a packet: addresses, ports, sequence number, flags. Behind the link header and its tags stand an IP
 //! header without options or extension headers and a whole TCP header; that is what makes a SYN one that can be answered.
 
 use weir_abi::Addr;
@@ -30,6 +30,8 @@ pub struct Head {
     pub pseudo: u64,
     /// Length of the segment.
     pub length: u32,
+    /// Bytes behind its header.
+    pub payload: u32,
 }
 
 /// What the outermost IP header stands before.
@@ -73,6 +75,7 @@ impl Head {
             checksum: port(self.checksum),
             pseudo: frame.blur64(self.pseudo),
             length: frame.blur64(self.length as u64) as u32,
+            payload: frame.blur64(self.payload as u64) as u32,
         }
     }
 }
@@ -149,5 +152,6 @@ fn tcp<F: Frame>(frame: &F, at: usize, l4: usize, (src, dst): (Addr, Addr), pseu
         checksum: frame.be16(l4 + 16)?,
         pseudo,
         length,
+        payload: length.saturating_sub((frame.u8(l4 + 12)? >> 4) as u32 * 4),
     })
 }

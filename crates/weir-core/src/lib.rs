@@ -27,6 +27,7 @@ pub mod reply;
 mod settle;
 mod siphash;
 pub mod targets;
+pub mod turns;
 
 pub use env::Env;
 pub use judge::Decision;

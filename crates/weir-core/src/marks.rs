@@ -1,9 +1,9 @@
-//! Lines of fingerprints: 24 bits of a hash (the lowest always set) above an age of eight bits, eight to a line.
+//! Lines of fingerprints: 22 bits of a hash (the lowest always set) above two bits that only flows have a use for and an age of eight, eight to a line.
 //!
 //! Everything here is without a branch for each mark: eight of them would be too many ways for the verifier.
 
 use weir_abi::FlowLine;
-use weir_abi::flow::{AGE_SHIFT, MARKS};
+use weir_abi::flow::{AGE_SHIFT, MARK_SHIFT, MARKS};
 use weir_wire::Frame;
 
 use crate::Env;
@@ -11,7 +11,7 @@ use crate::Env;
 /// The fingerprint of a hash, without its age. Never zero: that is an empty one.
 #[inline(always)]
 pub fn mark(h: u64) -> u32 {
-    (h >> 40) as u32 | 1
+    (h >> (32 + MARK_SHIFT)) as u32 | 1
 }
 
 /// The age now.
@@ -20,7 +20,7 @@ pub fn age<E: Env>(env: &E) -> u32 {
     (env.tick() >> AGE_SHIFT) as u32 & 255
 }
 
-/// 1 where two 24-bit numbers are equal, else 0.
+/// 1 where two 22-bit numbers are equal, else 0.
 #[inline(always)]
 fn same(a: u32, b: u32) -> u32 {
     (a ^ b).wrapping_sub(1) >> 31
@@ -32,7 +32,7 @@ pub fn holds(line: &FlowLine, mark: u32) -> bool {
     let mut found = 0;
     let mut i = 0;
     while i < MARKS {
-        found |= same(line.marks[i].load() >> 8, mark);
+        found |= same(line.marks[i].load() >> MARK_SHIFT, mark);
         i += 1;
     }
     found != 0
@@ -46,7 +46,7 @@ pub fn holds_since(line: &FlowLine, mark: u32, now: u32, units: u8) -> bool {
     while i < MARKS {
         let held = line.marks[i].load();
         let silent = now.wrapping_sub(held) & 255;
-        found |= same(held >> 8, mark) & silent.wrapping_sub(units as u32) >> 31;
+        found |= same(held >> MARK_SHIFT, mark) & silent.wrapping_sub(units as u32) >> 31;
         i += 1;
     }
     found != 0
@@ -61,7 +61,7 @@ pub fn place<F: Frame>(frame: &F, line: &FlowLine, mark: u32, now: u32) -> (usiz
     while i < MARKS {
         let held = line.marks[i].load();
         let silent = now.wrapping_sub(held) & 255;
-        let worth = (same(held >> 8, mark) << 9 | same(held >> 8, 0) << 8) + silent;
+        let worth = (same(held >> MARK_SHIFT, mark) << 9 | same(held >> MARK_SHIFT, 0) << 8) + silent;
         let more = (worth << 4 | i as u32).wrapping_sub(best);
         let less = frame.blur64((more as i32 >> 31) as u64) as u32;
         best = best.wrapping_add(more & !less);

@@ -64,7 +64,7 @@ pub fn process<F: Frame + Clone, E: Env>(frame: &F, env: &E) -> Outcome {
         Some(decision) => decision,
         None => decide(frame, env),
     };
-    if settles(env, decision) {
+    if settles(frame, env, decision) {
         decision = settle(frame, env, decision);
     }
     finish(frame, env, decision)

@@ -1,5 +1,6 @@
 //! The last steps for a packet that passes, where a rule holds it to a limit, its target challenges, or strangers are held back: that limit;
-//! the challenge, and the target's limit of new connections, which forged SYNs must not use up; what strangers send as a whole.
+//! the challenge, and the target's limit of new connections, which forged SYNs must not use up; what strangers send as a whole. And where a
+//! client begins to wait, what its connection waits for.
 //!
 //! A part of its own that reads the few fields that it needs again: inside `judge` the verifier would walk it once for every way
 //! into it.
@@ -18,7 +19,7 @@ use crate::head::{Head, Read, source};
 use crate::judge::hold::{LIMITED, STRANGER};
 use crate::judge::{Decision, GO_ON};
 use crate::limits;
-use crate::{challenge, connections, regulars};
+use crate::{challenge, connections, regulars, turns};
 
 #[inline(always)]
 fn policy<E: Env>(env: &E, target: u32) -> Option<&TargetPolicy> {
@@ -28,16 +29,16 @@ fn policy<E: Env>(env: &E, target: u32) -> Option<&TargetPolicy> {
 }
 
 /// Whether a decision is to be settled: the packet passes, and a rule holds it to a limit, or it is a stranger's where these are held back,
-/// or its target challenges.
+/// or its target challenges, or the turn changes in its connection.
 #[inline(always)]
-pub fn settles<E: Env>(env: &E, d: Decision) -> bool {
+pub fn settles<F: Frame, E: Env>(frame: &F, env: &E, d: Decision) -> bool {
     if d.target == NODE || crate::process::drops(d.number & 127) {
         return false;
     }
     let Some(policy) = policy(env, d.target) else { return false };
     let challenged = is_plain(d.number) & challenges(env, policy);
     let held = d.hold & STRANGER != 0 && policy.strangers.cost != 0;
-    d.hold & LIMITED != 0 || held || challenged
+    d.hold & LIMITED != 0 || held || challenged || turns::changing(frame, d.number).is_some()
 }
 
 /// Whether a packet passes for no special reason.
@@ -85,6 +86,9 @@ pub fn settle<F: Frame, E: Env>(frame: &F, env: &E, before: Decision) -> Decisio
     let step = frame.blur(step);
     if step != GO_ON {
         d.number = step;
+    }
+    if let Some(head) = turns::changing(frame, frame.blur(d.number)) {
+        turns::note(frame, env, &head.blurred(frame), target);
     }
     d
 }

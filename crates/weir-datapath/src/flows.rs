@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use weir_abi::flow::{AGE_MOST, AGE_SHIFT, MARKS};
+use weir_abi::flow::{AGE_MOST, AGE_SHIFT, MARK_SHIFT, MARKS};
 use weir_abi::regular::{REGULAR_AGE_MOST, REGULAR_AGE_SHIFT};
 use weir_abi::{FlowLine, maps};
 
@@ -46,13 +46,13 @@ impl Flows {
             let held = unsafe { AtomicU32::from_ptr(marks.add(i)) }.load(Ordering::Relaxed);
             let worth = match held {
                 0 => 256,
-                held if held >> 8 == mark => 512,
+                held if held >> MARK_SHIFT == mark => 512,
                 held => u32::from(age.wrapping_sub(held as u8)),
             };
             best = best.max((worth, i));
         }
         // SAFETY: as in `sweep`; nobody but this process writes these words.
-        unsafe { AtomicU32::from_ptr(marks.add(best.1)) }.store(mark << 8 | u32::from(age), Ordering::Relaxed);
+        unsafe { AtomicU32::from_ptr(marks.add(best.1)) }.store(mark << MARK_SHIFT | u32::from(age), Ordering::Relaxed);
     }
 
     /// Forgets flows in which the host has been silent for [`AGE_MOST`] units (an hour at 250 Hz) at a tick, proofs of sources that are as old, and

@@ -12,6 +12,7 @@ mod tables;
 use std::sync::Arc;
 
 use weir_abi::counters::COUNTER_SLOTS;
+use weir_abi::flow::MARK_SHIFT;
 use weir_abi::rules::SLOTS;
 use weir_abi::{
     ABI_VERSION, Addr, Cell32, Cell64, Config, Counter, FEATURE_SLOTS, FragmentSlot, Reason, SourceLine, TargetCells,
@@ -182,11 +183,11 @@ impl SimEnv {
         let age = u32::from(regulars::age(self.cpu(0).tick()));
         let worth = |cell: &Cell32| match cell.load() {
             0 => 256,
-            held if held >> 8 == mark => 512,
+            held if held >> MARK_SHIFT == mark => 512,
             held => age.wrapping_sub(held) & 255,
         };
         if let Some(cell) = line.marks.iter().max_by_key(|cell| worth(cell)) {
-            cell.store(mark << 8 | age);
+            cell.store(mark << MARK_SHIFT | age);
         }
     }
 

@@ -38,7 +38,7 @@ fn judge_xdp(ctx: XdpContext, settles: &ProgramArray) -> u32 {
     let frame = Linear::of_xdp(&ctx, env.noise());
     let any = |config, cpu| parts::any_xdp(ctx.ctx, frame.length, config, cpu);
     let (frame, decision) = decide(&frame, &env, any);
-    if settle::leave(&env, decision) {
+    if settle::leave(&frame, &env, decision) {
         // SAFETY: the context is the kernel's. Where nothing is in the table, the program goes on, and the packet is not challenged.
         let _ = unsafe { settles.tail_call(&ctx, 0) };
     }
@@ -64,7 +64,7 @@ pub fn weir_tcx(ctx: TcContext) -> i32 {
     let frame = Linear::of_skb(&ctx, env.noise());
     let any = |config, cpu| parts::any_skb(ctx.skb.skb, frame.length, config, cpu);
     let (frame, decision) = decide(&frame, &env, any);
-    if settle::leave(&env, decision) {
+    if settle::leave(&frame, &env, decision) {
         // SAFETY: as in `judge_xdp`.
         let _ = unsafe { maps::SETTLE_TCX.tail_call(&ctx, 0) };
     }

@@ -9,8 +9,8 @@ use crate::maps;
 
 /// Writes a decision down for the program behind, where it is to be settled; says whether it did.
 #[inline(always)]
-pub fn leave(env: &KernelEnv, decision: Decision) -> bool {
-    if !settles(env, decision) {
+pub fn leave(frame: &Linear, env: &KernelEnv, decision: Decision) -> bool {
+    if !settles(frame, env, decision) {
         return false;
     }
     let Some(word) = maps::SETTLING.get_ptr_mut(0) else { return false };

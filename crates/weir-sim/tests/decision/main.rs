@@ -18,4 +18,5 @@ mod rules;
 mod story;
 mod targets;
 mod tunnels;
+mod turns;
 mod world;

@@ -1,7 +1,8 @@
 //! Both directions of a few connections, in any order: handshakes, guesses, data, questions, silence, full lines.
 
+use weir_abi::counters::fact;
 use weir_abi::limit::TARGET_UNIT_SHIFT;
-use weir_abi::{Limit, Reason};
+use weir_abi::{FEATURE_SLOTS, Limit, Reason};
 use weir_sim::parity::Hook;
 
 use crate::kernel::takes;
@@ -40,13 +41,13 @@ fn next(rng: &mut Rng) -> (bool, Vec<u8>) {
         return (outward, frame);
     }
     let (flags, payload) = one(rng, &SAYINGS);
-    let payload: &[u8] = if payload { b"data" } else { b"" };
+    let payload = vec![b'd'; if payload { one(rng, &[4, 4, 128, 129, 1200, 1201]) } else { 0 }];
     // Numbers that fit now and then.
     let numbers = (100 + rng.below(2) as u32, 100 + rng.below(3) as u32);
     let frame = if outward {
-        pair.back().segment((port, remote), flags, numbers, payload)
+        pair.back().segment((port, remote), flags, numbers, &payload)
     } else {
-        pair.segment((remote, port), flags, numbers, payload)
+        pair.segment((remote, port), flags, numbers, &payload)
     };
     (outward, frame)
 }
@@ -86,6 +87,12 @@ fn connections_of_both_directions() {
         if number == packets * 3 / 4 {
             parity.configure(|c| c.connections = 1);
         }
+    }
+    let mut features = Vec::new();
+    parity.meddle(|state| features.clone_from(&state.features));
+    for fact in [fact::COMPLETED, fact::WAIT_BEGUN, fact::WAIT_ENDED, fact::WAIT_FED] {
+        let seen: u64 = features.iter().skip(fact.into()).step_by(FEATURE_SLOTS).sum();
+        assert!(seen > 0, "slot {fact} was never counted");
     }
     let report = parity.finish();
     alike(&report);

@@ -1,0 +1,70 @@
+//! Whose turn it is in a TCP connection: whether its client waits for the host. Slow attacks are connections that wait for long and for nothing.
+//!
+//! The host's side is seen where it sends ([`crate::connections::sent`]). A client's packet is noted when it passes: what is dropped was not
+//! said. That is in [`crate::settle`], since the verifier has no room left in [`crate::judge`], and costs a tail call; so the packets that are most of an
+//! upload are left out. Inside tunnels, and behind IP options, only a connection's first wait is seen.
+
+use weir_abi::Reason;
+use weir_abi::counters::fact;
+use weir_abi::flow::{TURN_SHIFT, turn};
+use weir_wire::Frame;
+use weir_wire::packet::proto;
+use weir_wire::tcp::flag as tcp;
+
+use crate::connections::{hash, line};
+use crate::head::{Head, Read};
+use crate::{Env, marks};
+
+/// Payload bytes up to which a client that waits feeds its connection: a header line in TLS is shorter.
+const FEW: u32 = 128;
+/// And those above which a packet is one of many of an upload: it asks for nothing before its last one. Below what IPv6 guarantees (RFC 8200, 5).
+const MOST: u32 = 1200;
+
+/// The head of a packet in a known flow that may change the turn: it says something that is no full segment of an upload, or resets the connection.
+#[inline(always)]
+pub fn changing<F: Frame>(frame: &F, number: u8) -> Option<Head> {
+    if number != Reason::KnownFlow as u8 {
+        return None;
+    }
+    match Head::read(frame) {
+        Read::Head(head) if head.flags & tcp::RST != 0 || head.payload.wrapping_sub(1) < MOST => Some(head),
+        _ => None,
+    }
+}
+
+/// Whose turn it is in a flow with this mark.
+#[inline(always)]
+pub fn of(held: u32) -> u32 {
+    held >> TURN_SHIFT & 3
+}
+
+/// Notes what a packet that passes means for its connection: the client begins to wait, gives up, or waits and keeps the host from closing it.
+#[inline(always)]
+pub fn note<F: Frame, E: Env>(frame: &F, env: &E, head: &Head, target: u32) {
+    let h = frame.blur64(hash(env, head.ends.src, head.ends.dst, head.ends.ports, proto::TCP));
+    let Some(line) = line(env, h) else { return };
+    let now = marks::age(env);
+    let (at, own) = marks::place(frame, line, marks::mark(h), now);
+    if !own {
+        // The inner packet of a tunnel was meant.
+        return;
+    }
+    let place = &line.marks[at];
+    let held = place.load();
+    let resets = head.flags & tcp::RST != 0;
+    match (of(held), resets) {
+        (turn::CLIENT, false) => {
+            // A question is a sign of life that the host will answer.
+            place.store(held & !(3 << TURN_SHIFT | 255) | turn::HOST << TURN_SHIFT | now);
+            env.feature(target, fact::WAIT_BEGUN);
+        }
+        (turn::HOST, true) => {
+            place.store(held & !(3 << TURN_SHIFT) | turn::CLIENT << TURN_SHIFT);
+            env.feature(target, fact::WAIT_ENDED);
+        }
+        (turn::HOST, false) if head.payload <= FEW && (held ^ now) & 255 != 0 => {
+            env.feature(target, fact::WAIT_FED);
+        }
+        _ => {}
+    }
+}

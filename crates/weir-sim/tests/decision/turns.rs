@@ -1,0 +1,155 @@
+//! Whose turn it is: clients that wait for the host are counted, and those that only keep it from closing the connection.
+
+use weir_abi::flow::AGE_SHIFT;
+use weir_abi::{Feature, Reason};
+use weir_policy::model::Verdict;
+use weir_sim::env::Sizes;
+
+use crate::packet::{Pair, flag, from};
+use crate::story::Story;
+use crate::world::{ANN, ANN6, SHOP, SHOP6, entry, policy, shop};
+
+const ISN: u32 = 0x9000_0000;
+const SAYS: u8 = flag::ACK | flag::PSH;
+
+/// Completed handshakes wait, too; what began later, what ended, what was fed.
+fn waits(story: &Story) -> [u64; 4] {
+    [Feature::Completed, Feature::WaitBegun, Feature::WaitEnded, Feature::WaitFed].map(|f| story.feature("shop", f))
+}
+
+#[track_caller]
+fn connect(story: &mut Story, pair: Pair, port: u16) {
+    story.passes(&pair.syn(port, 443), "shop", Reason::Clean);
+    story.sends(&pair.back().segment((443, port), flag::SYN | flag::ACK, (ISN, 1), b""), "shop");
+    story.passes(&pair.segment((port, 443), flag::ACK, (1, ISN + 1), b""), "shop", Reason::KnownFlow);
+}
+
+#[track_caller]
+fn says(story: &mut Story, pair: Pair, what: &[u8]) {
+    story.passes(&pair.tcp(4000, 443, SAYS, what), "shop", Reason::KnownFlow);
+}
+
+#[track_caller]
+fn answers(story: &mut Story, pair: Pair, flags: u8, what: &[u8]) {
+    story.sends(&pair.back().tcp(443, 4000, flags, what), "shop");
+}
+
+#[test]
+fn a_client_waits_from_its_question_to_the_answer() {
+    for pair in [from(ANN, SHOP), from(ANN6, SHOP6)] {
+        let mut story = Story::of(&policy([shop()]));
+        connect(&mut story, pair, 4000);
+        assert_eq!(waits(&story), [1, 0, 0, 0], "it waits from the beginning");
+        says(&mut story, pair, b"GET / HTTP/1.1\r\n\r\n");
+        answers(&mut story, pair, flag::ACK, b"");
+        assert_eq!(waits(&story), [1, 0, 0, 0], "a bare acknowledgement is no answer");
+        for round in 1..4 {
+            answers(&mut story, pair, SAYS, b"page");
+            answers(&mut story, pair, SAYS, b"rest of it");
+            assert_eq!(waits(&story), [1, round - 1, round, 0]);
+            story.passes(&pair.tcp(4000, 443, flag::ACK, b""), "shop", Reason::KnownFlow);
+            says(&mut story, pair, b"GET /next");
+            says(&mut story, pair, b" HTTP/1.1\r\n\r\n");
+            assert_eq!(waits(&story), [1, round, round, 0]);
+        }
+        answers(&mut story, pair, flag::ACK | flag::FIN, b"");
+        assert_eq!(waits(&story), [1, 3, 4, 0], "it waits no more");
+    }
+}
+
+#[test]
+fn whoever_gives_up_waits_no_more() {
+    let ann = from(ANN, SHOP);
+    let mut story = Story::of(&policy([shop()]));
+    connect(&mut story, ann, 4000);
+    story.passes(&ann.tcp(4000, 443, flag::RST, b""), "shop", Reason::KnownFlow);
+    assert_eq!(waits(&story), [1, 0, 1, 0]);
+    // A reset that the host did not believe: what is said afterwards is a question again.
+    says(&mut story, ann, b"GET /");
+    answers(&mut story, ann, flag::RST | flag::ACK, b"");
+    assert_eq!(waits(&story), [1, 1, 2, 0], "nor where the host resets");
+    says(&mut story, ann, b"GET /");
+    // Another connection between the same ends.
+    connect(&mut story, ann, 4000);
+    assert_eq!(waits(&story), [2, 2, 3, 0]);
+}
+
+/// A slow attack's connections say a header line now and then and never get to the end.
+#[test]
+fn a_waiting_connection_that_is_fed_is_counted_once_in_a_while() {
+    let ann = from(ANN, SHOP);
+    let mut story = Story::of(&policy([shop()]));
+    connect(&mut story, ann, 4000);
+    says(&mut story, ann, b"GET / HTTP/1.1\r\n");
+    for fed in 1..4 {
+        story.wait(1 << AGE_SHIFT);
+        says(&mut story, ann, b"X-a: b\r\n");
+        answers(&mut story, ann, flag::ACK, b"");
+        says(&mut story, ann, b"X-c: d\r\n");
+        assert_eq!(waits(&story), [1, 0, 0, fed], "the second one came at once");
+    }
+    // An upload is no such thing, however long it takes.
+    story.wait(1 << AGE_SHIFT);
+    for size in [129, 1200, 1201, 1400] {
+        says(&mut story, ann, &vec![0; size]);
+    }
+    assert_eq!(waits(&story), [1, 0, 0, 3]);
+}
+
+#[test]
+fn an_uploads_full_segments_are_not_looked_at() {
+    let ann = from(ANN, SHOP);
+    let mut story = Story::of(&policy([shop()]));
+    connect(&mut story, ann, 4000);
+    answers(&mut story, ann, SAYS, b"220 welcome");
+    says(&mut story, ann, &[0; 1201]);
+    assert_eq!(waits(&story), [1, 0, 1, 0]);
+    says(&mut story, ann, &[0; 1200]);
+    assert_eq!(waits(&story), [1, 1, 1, 0], "its last one is");
+}
+
+/// Whose beginning was not seen may be the host's own connection: whoever answers there owes nothing.
+#[test]
+fn in_the_hosts_own_connections_nobody_waits() {
+    let ann = from(ANN, SHOP);
+    let mut story = Story::of(&policy([shop()]));
+    answers(&mut story, ann, SAYS, b"question");
+    for _ in 0..3 {
+        says(&mut story, ann, b"answer");
+        story.wait(1 << AGE_SHIFT);
+    }
+    assert_eq!(waits(&story), [0; 4]);
+}
+
+/// What is dropped was not said.
+#[test]
+fn a_question_that_is_dropped_begins_no_wait() {
+    let ann = from(ANN, SHOP);
+    let mut story = Story::of(&policy([shop()]));
+    connect(&mut story, ann, 4000);
+    answers(&mut story, ann, SAYS, b"hello");
+    let mut denies = policy([shop()]);
+    let set = denies.sets.intern("bad");
+    denies.lists.push(entry(&format!("{ANN}/32"), Verdict::Deny).in_set(set));
+    denies.targets[0].lists = vec![set];
+    story.change(&denies);
+    story.drops(&ann.tcp(4000, 443, SAYS, b"GET /"), "shop", Reason::DenyScoped);
+    assert_eq!(waits(&story), [1, 0, 1, 0]);
+}
+
+/// Where a line is full, a new connection takes the place of the oldest; nobody waits there any more.
+#[test]
+fn whoever_is_put_out_by_the_host_waits_no_more() {
+    let sizes = Sizes { flow_lines: 1, ..Sizes::default() };
+    let ann = from(ANN, SHOP);
+    let mut story = Story::with(&policy([shop()]), &sizes);
+    for port in 4000..4008 {
+        connect(&mut story, ann, port);
+    }
+    story.wait(1 << AGE_SHIFT);
+    for port in 5000..5003 {
+        story.sends(&ann.back().tcp(443, port, SAYS, b"page"), "shop");
+    }
+    let [completed, begun, ended, _] = waits(&story);
+    assert_eq!((completed, begun, ended), (8, 0, 3));
+}
