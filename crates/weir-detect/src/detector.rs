@@ -9,6 +9,7 @@ pub mod mix;
 pub mod rate;
 pub mod shape;
 pub mod strays;
+pub mod waits;
 
 /// The most that one detector can say.
 pub const CAP: f64 = 5.0;

@@ -6,6 +6,7 @@ mod hours;
 mod known;
 mod memory;
 mod together;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -26,6 +27,7 @@ use hours::Hours;
 pub use known::{Known, KnownKind};
 pub use memory::{Learned, Memory, VERSION};
 use together::Together;
+use waiting::Waiting;
 
 /// What does not change while it runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -126,6 +128,7 @@ struct Target {
     strays: Strays,
     hours: Hours,
     service: Service,
+    waiting: Waiting,
     benign: Reservoir,
     /// The network that it shares with others.
     network: Option<u64>,
@@ -143,6 +146,7 @@ impl Target {
             strays: Strays::default(),
             hours: Hours::default(),
             service: Service::default(),
+            waiting: Waiting::default(),
             watches: std::array::from_fn(|_| Watch::new(settings.window_samples)),
             benign: Reservoir::new(MOST, settings.seed ^ u64::from(id)),
             network: None,
@@ -187,6 +191,14 @@ impl Target {
             steps.extend(watch.window(seen, &mut self.benign, settings).into_iter().map(|step| (vector, step)));
         }
         steps
+    }
+
+    /// Ends a window for the connections that wait; all of it, however long it lasted.
+    fn wait(&mut self, window: &Window, lasted: u64, settings: &Settings) -> Vec<Step> {
+        let per_second = f64::from(WINDOWS_PER_SECOND);
+        let usual = self.watches.get(Vector::Tcp as usize).map_or(0.0, Watch::usual);
+        let rate = window.packets(Vector::Tcp) as f64 / lasted.max(1) as f64;
+        self.waiting.window(window, (rate * per_second, usual * per_second), settings.warm_up)
     }
 
     /// Questions that it asked within the ten seconds that end with a window.
@@ -387,11 +399,15 @@ impl Engine {
         let challenged = self.challenged().collect::<BTreeSet<_>>();
         let mut offered = self.offers();
         let mut said = Vec::new();
+        let mut waited = Vec::new();
         let mut came = Vec::new();
         for row in rows {
             let state = self.target(row.target);
             // Counters that were there before the engine began are nobody's window.
             let window = state.before.map_or_else(Window::default, |before| Window::since(&row.slots, &before));
+            if row.seen {
+                waited.extend(state.wait(&window, lasted, &settings).into_iter().map(|step| (row.target, step)));
+            }
             let window = window.of_many(lasted);
             state.before = Some(row.slots);
             (state.network, state.challenge) = (row.network, row.challenge);
@@ -423,9 +439,23 @@ impl Engine {
             self.together(&came, &offered, &mut said);
         }
         self.changed |= said.iter().any(|one| one.step.changes_tables());
-        let events = self.tell(number, said);
+        let mut events = self.tell(number, said);
+        events.extend(waited.into_iter().filter_map(|(target, step)| self.tell_of_waiting(number, target, step)));
         self.stay_small();
         events
+    }
+
+    fn tell_of_waiting(&mut self, window: u64, target: u32, step: Step) -> Option<Event> {
+        let waiting = &mut self.targets.get_mut(&target)?.waiting;
+        if waiting.id == 0 {
+            self.incidents += 1;
+            waiting.id = self.incidents;
+        }
+        let incident = waiting.id;
+        if step == Step::Now(State::Ended) {
+            waiting.id = 0;
+        }
+        Some(Event { incident, target, vector: Vector::Slow, window, step })
     }
 
     /// Whether what is to be in force has changed since this was asked last.
@@ -463,7 +493,8 @@ impl Engine {
 
     /// Whether nothing goes on at a target, and its last window was no cause for doubt.
     pub fn is_calm(&self, target: u32) -> bool {
-        self.targets.get(&target).is_none_or(|state| state.watches.iter().all(Watch::is_calm))
+        let calm = |state: &Target| state.watches.iter().all(Watch::is_calm) && state.waiting.is_calm();
+        self.targets.get(&target).is_none_or(calm)
     }
 
     /// What is matched now, by target: the signatures of incidents that are not over.
@@ -497,8 +528,10 @@ impl Engine {
 
     /// The life of an incident that is not over; of several watches that have a part in it the one that lasts longest.
     pub fn life(&self, incident: u64) -> Option<&Life> {
-        let mine = self.watches().filter(|watch| watch.named() == incident);
-        mine.filter_map(Watch::life).max_by_key(|life| (life.state != State::Watching, life.left()))
+        let mine = self.watches().filter(|watch| watch.named() == incident).filter_map(Watch::life);
+        let waiting = self.targets.values().map(|state| &state.waiting).filter(|waiting| waiting.id == incident);
+        let all = mine.chain(waiting.filter_map(Waiting::life));
+        all.max_by_key(|life| (life.state != State::Watching, life.left()))
     }
 
     /// In how many windows the rules of an incident that is over, which wake when the attack returns, are forgotten.

@@ -3,7 +3,7 @@
 use weir_abi::FEATURE_SLOTS;
 use weir_abi::counters::{FACTS, Feature, fact, feature_slot, kind};
 
-/// A kind of packets of a target. Every packet is of one.
+/// A kind of packets of a target. Every packet is of one; what is told of several of them together has a name as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Vector {
@@ -25,10 +25,12 @@ pub enum Vector {
     Fragment,
     /// Other IP protocols.
     Other,
+    /// Connections that wait for the host, whatever their packets are. No packet is of it.
+    Slow,
 }
 
 impl Vector {
-    /// All of them, in the order of their numbers.
+    /// All that packets are of, in the order of their numbers.
     pub const ALL: [Vector; 9] = [
         Vector::Syn,
         Vector::SynAck,
@@ -81,6 +83,7 @@ impl Vector {
             Vector::Icmp => "ICMP flood",
             Vector::Fragment => "fragment flood",
             Vector::Other => "IP protocol flood",
+            Vector::Slow => "slow connections",
         }
     }
 
@@ -96,6 +99,7 @@ impl Vector {
             Vector::Icmp => "icmp",
             Vector::Fragment => "fragment",
             Vector::Other => "other",
+            Vector::Slow => "slow",
         }
     }
 }
@@ -169,8 +173,9 @@ impl Window {
         self
     }
 
-    /// Packets of a vector.
+    /// Packets of a vector; of slow connections all of TCP that neither begin nor end one.
     pub fn packets(&self, vector: Vector) -> u64 {
+        let vector = if vector == Vector::Slow { Vector::Tcp } else { vector };
         let slots = self.slots.iter().enumerate().take(FACTS.into());
         slots.filter(|(slot, _)| Vector::of_slot(*slot as u8) == vector).map(|(_, n)| n).sum()
     }

@@ -255,6 +255,10 @@ proptest! {
                 }
             }
             for event in engine.window(number, &rows(&slots)) {
+                if event.vector == Vector::Slow {
+                    prop_assert!(matches!(event.step, Step::Began { .. } | Step::Now(_)), "{:?}", event.step);
+                    continue;
+                }
                 match event.step {
                     Step::Began { label: Label::Attack, verdict, .. } => {
                         let strays = verdict.scores.iter().any(|score| score.detector == "strays" && score.alarm);

@@ -469,6 +469,11 @@ proptest! {
                 if let Step::Began { label, .. } = event.step {
                     labels.insert(event.incident, label);
                 }
+                if event.vector == Vector::Slow {
+                    // Told, whatever it is, and nothing else.
+                    prop_assert!(matches!(event.step, Step::Began { .. } | Step::Now(_)), "{:?}", event.step);
+                    continue;
+                }
                 match event.step {
                     Step::Began { label: Label::Attack, verdict, .. } => {
                         let strays = verdict.scores.iter().any(|score| score.detector == "strays" && score.alarm);

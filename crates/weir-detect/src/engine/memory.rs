@@ -14,6 +14,7 @@ use super::Engine;
 use crate::baseline::WINDOWS_PER_SECOND;
 use crate::detector::handshake::Handshakes;
 use crate::detector::strays::Strays;
+use crate::detector::waits::Waits;
 use crate::slow::{Running, Slow};
 use crate::vector::Vector;
 use crate::watch::Learned as OfKind;
@@ -29,6 +30,8 @@ pub struct Learned {
     version: u32,
     handshakes: Handshakes,
     strays: Strays,
+    #[serde(default)]
+    waits: Waits,
     /// By the label of the kind of packets.
     kinds: BTreeMap<String, Kind>,
 }
@@ -68,7 +71,8 @@ impl Engine {
             (vector.label().to_owned(), Kind { learned: watch.learned(), hour })
         });
         let (handshakes, strays) = (state.handshakes.clone(), state.strays);
-        Some(Learned { version: VERSION, handshakes, strays, kinds: kinds.collect() })
+        let waits = state.waiting.waits.clone();
+        Some(Learned { version: VERSION, handshakes, strays, waits, kinds: kinds.collect() })
     }
 
     /// Benign packets that a target's choice was made from, ever: how much it has changed.
@@ -124,6 +128,7 @@ impl Engine {
         let state = self.target(target);
         state.handshakes = learned.handshakes.clone();
         state.strays = learned.strays;
+        state.waiting.waits = learned.waits.clone();
         benign.unwrap_or_default().into_iter().for_each(|packet| state.benign.add(packet));
         for ((vector, watch), hours) in Vector::ALL.into_iter().zip(&mut state.watches).zip(&mut state.hours.kinds) {
             let Some(kind) = learned.kinds.get(vector.label()) else { continue };
