@@ -152,6 +152,10 @@ const LIMITED: &str = "limit: ";
 const CHALLENGED: &str =
     "challenge: no rule tells the attack's SYNs from customers' yet, so that a source has to answer first";
 
+/// What is to be done about slow connections.
+const ADVICE: &str =
+    "advice: nothing is dropped for this; a server ends such connections by its time-outs for unfinished requests";
+
 /// Incidents by their numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Incidents(BTreeMap<u64, Incident>);
@@ -162,7 +166,10 @@ impl Incidents {
         let Event { incident: id, target, vector, window, step } = event;
         match step {
             Step::Began { label, verdict, rates, early } => {
-                let evidence = said(&verdict);
+                let mut evidence = said(&verdict);
+                if vector == Vector::Slow && label == Label::Attack {
+                    evidence.push(ADVICE.to_owned());
+                }
                 let earlier = self.0.get(&id).map(|incident| incident.started);
                 self.0.insert(
                     id,

@@ -44,6 +44,24 @@ fn floods_and_reflections_are_dropped_within_a_second_and_no_customer_is() {
     }
 }
 
+/// Of the distributed one only one direction was captured, and of the second slowloris the end, with two dozen connections.
+#[test]
+fn slow_attacks_are_told_and_nothing_is_dropped_for_them() {
+    let Some((entries, judge)) = judge() else { return };
+    for (name, label) in [
+        ("attack-slowloris-01.pcap", "ATTACK"),
+        ("attack-slowloris-02.pcap", "SURGE"),
+        ("attack-slow-http-test-01.pcap", "SURGE"),
+    ] {
+        let merged = judged(&entries, &judge, name).merged.unwrap();
+        let slow = merged.incidents.iter().find(|found| found.vector == "slow connections");
+        let slow = slow.unwrap_or_else(|| panic!("{name}: {:?}", merged.incidents));
+        println!("{name}: {} at {:.1} s, {:?}", slow.label, slow.detected_s, slow.evidence);
+        assert_eq!((slow.label, slow.mitigated_s, slow.signatures.len()), (label, None, 0), "{name}");
+        assert_eq!(merged.benign_dropped, 0, "{name}");
+    }
+}
+
 #[test]
 fn the_same_capture_gives_the_same_answer() {
     let Some((entries, judge)) = judge() else { return };

@@ -36,6 +36,8 @@ fn row(name: &str, since: SystemTime, known: &Known, now: Now) -> BaselineRow {
             .then(|| Moment::from_system(now.wall + POLL * u32::try_from(missing).unwrap_or(u32::MAX))),
         benign_packets: known.benign as u64,
         benign_packets_needed: known.needed as u64,
+        waiting: known.waiting.0.round() as u64,
+        usually_waiting: known.waiting.1.round() as u64,
         kinds: known.kinds.iter().map(kind).collect(),
     }
 }

@@ -18,6 +18,12 @@ pub struct BaselineRow {
     pub benign_packets: u64,
     /// So many are needed to prove of a rule that it may drop.
     pub benign_packets_needed: u64,
+    /// Connections in which a client waits for an answer.
+    #[serde(default)]
+    pub waiting: u64,
+    /// Connections that usually do; more is rare.
+    #[serde(default)]
+    pub usually_waiting: u64,
     /// What is usual, by kind of packets.
     pub kinds: Vec<BaselineKind>,
 }

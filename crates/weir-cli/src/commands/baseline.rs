@@ -37,6 +37,10 @@ fn table(w: &mut impl Write, out: Out, row: &BaselineRow) -> io::Result<()> {
         let hours = row.kinds.iter().map(|kind| kind.hours).max().unwrap_or(0);
         writeln!(w, "hours     what is usual at an hour of the week is known after 168 hours; {hours} are over")?;
     }
+    if row.waiting > 0 || row.usually_waiting > 0 {
+        let (now, usual) = (units::of(row.waiting, "connection"), units::count(row.usually_waiting));
+        writeln!(w, "waiting   {now} for an answer, rarely more than {usual}")?;
+    }
     let heads = ["KIND", "PACKETS/S>", "DEVIATION>", "P50>", "P95>", "P99>", "MAX>", "SLEEPING RULES>"];
     let mut table = Table::new(heads, out.colour);
     let came = |kind: &&BaselineKind| kind.packets_per_s > 0.0 || kind.this_hour.is_some() || kind.sleeping_rules > 0;

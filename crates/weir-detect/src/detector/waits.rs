@@ -21,7 +21,7 @@ const TIMES: f64 = 10.0;
 const RARE: f64 = 0.01;
 /// … and in so many seconds at least, so that a pile that grows is not its own measure where little is known.
 const SECONDS: f64 = 10.0;
-/// They must have become more for so long, in each second of it.
+/// For so many windows.
 const GROWS: usize = 3 * SECOND;
 const SECOND: usize = WINDOWS_PER_SECOND as usize;
 /// A connection is fed once in a unit of its mark's age, 16 seconds; an attack's in no order.
@@ -77,7 +77,12 @@ impl Waits {
         if !self.known || level < LEAST {
             return Vec::new();
         }
-        [self.grown(level), self.kept()].into_iter().flatten().collect()
+        [self.piled(level), self.kept()].into_iter().flatten().collect()
+    }
+
+    /// What is usual, without what is now.
+    pub fn learned(&self) -> Self {
+        Self { usual: self.usual.clone(), usually_fed: self.usually_fed.clone(), ..Self::default() }
     }
 
     /// So many wait now.
@@ -113,10 +118,12 @@ impl Waits {
         self.fed.iter().sum()
     }
 
-    fn grown(&self, level: f64) -> Option<Score> {
-        let before = (0..GROWS).step_by(SECOND).map(|at| self.levels.get(at).copied());
-        let rising = before.chain([Some(level)]).collect::<Option<Vec<_>>>()?;
-        if level < self.most() || self.levels.len() <= GROWS || !rising.is_sorted_by(|a, b| a < b) {
+    /// More than usual: it has been for three seconds, or has become more in each of them.
+    fn piled(&self, level: f64) -> Option<Score> {
+        let most = self.most();
+        let rises = (0..=GROWS).step_by(SECOND).map(|at| self.levels.get(at)).is_sorted_by(|a, b| a < b);
+        let stays = self.levels.iter().all(|level| *level >= most);
+        if level < most || self.levels.len() <= GROWS || !rises && !stays {
             return None;
         }
         let evidence =
@@ -200,21 +207,31 @@ mod tests {
     }
 
     #[test]
-    fn a_pile_that_stays_is_no_news_and_one_that_is_fed_is_an_attack() {
+    fn a_pile_that_stays_is_told_and_one_that_is_fed_is_an_attack() {
         let mut waits = calm();
-        run(&mut waits, 40, window(40, 30, 0));
-        run(&mut waits, SECOND, window(30, 30, 0));
-        assert!(run(&mut waits, 40, window(30, 30, 0)).is_empty());
+        run(&mut waits, 1, window(430, 30, 0));
+        assert_eq!(run(&mut waits, 60, window(30, 30, 0)), [(GROWS - 1, "waiting")], "all of them came at once");
         let told = run(&mut waits, 40, window(30, 30, 2));
-        assert_eq!(told, [(9, KEPT)], "two of hundreds in each window");
-        let kept = waits.window(&window(30, 30, 2), WARM_UP).remove(0);
+        assert_eq!(told, [(0, "waiting"), (9, KEPT)], "two of hundreds in each window");
+        let kept = waits.window(&window(30, 30, 2), WARM_UP).remove(1);
         assert_eq!(
             kept.evidence,
             "401 connections wait, and sent a few bytes 82 times in 16 s to go on waiting, usual 0"
         );
         // Sixteen seconds after the last one nobody keeps them.
         run(&mut waits, UNIT * SECOND, window(30, 30, 0));
-        assert!(run(&mut waits, 10, window(30, 30, 0)).is_empty());
+        assert_eq!(run(&mut waits, 10, window(30, 30, 0)), [(0, "waiting")]);
+    }
+
+    #[test]
+    fn a_moments_pile_is_a_moments() {
+        let mut waits = calm();
+        for _ in 0..10 {
+            assert!(run(&mut waits, 1, window(430, 30, 0)).is_empty());
+            assert!(run(&mut waits, 25, window(30, 30, 0)).is_empty(), "the service has paused");
+            assert!(run(&mut waits, 1, window(30, 430, 0)).is_empty());
+            assert!(run(&mut waits, 25, window(30, 30, 0)).is_empty());
+        }
     }
 
     #[test]
@@ -232,6 +249,20 @@ mod tests {
         assert!(waits.usual() > 450.0, "{}", waits.usual());
         assert!(run(&mut waits, 100, window(60, 30, 3)).is_empty(), "several times as many");
         assert!(!run(&mut waits, 50, window(700, 30, 3)).is_empty(), "and then more than ten times");
+    }
+
+    #[test]
+    fn what_is_usual_outlives_what_is_now() {
+        let mut waits = Waits::default();
+        run(&mut waits, 1, window(100, 0, 0));
+        run(&mut waits, 700, window(30, 30, 0));
+        let kept = serde_json::to_string(&waits.learned()).unwrap();
+        let mut after: Waits = serde_json::from_str(&kept).unwrap();
+        assert_eq!((after.usual(), after.level(), &after), (waits.usual(), 0.0, &waits.learned()));
+        // Connections of before are answered: nobody waits for less than nothing.
+        assert!(run(&mut after, 10, window(0, 10, 0)).is_empty());
+        assert!(run(&mut after, 40, window(20, 0, 0)).is_empty(), "eight times as many are not ten");
+        assert_eq!(run(&mut after, 30, window(20, 0, 0)), [(10, "waiting")]);
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub struct Known {
     pub kinds: Vec<KnownKind>,
     /// Benign packets that rules are tried on.
     pub benign: usize,
+    /// Connections in which a client waits, and how many usually do.
+    pub waiting: (f64, f64),
     /// Windows of calm from which on a rate is judged.
     pub warm_up: u64,
     /// Benign packets from which on a rule that matches none of them may drop.
@@ -58,6 +60,7 @@ impl Engine {
         Some(Known {
             kinds: kinds.collect(),
             benign: state.benign.packets().len(),
+            waiting: (state.waiting.waits.level(), state.waiting.waits.usual()),
             warm_up: self.settings.warm_up,
             needed: (crate::bound::poisson_upper(0) / drop_below).ceil() as usize,
         })

@@ -71,7 +71,7 @@ impl Engine {
             (vector.label().to_owned(), Kind { learned: watch.learned(), hour })
         });
         let (handshakes, strays) = (state.handshakes.clone(), state.strays);
-        let waits = state.waiting.waits.clone();
+        let waits = state.waiting.waits.learned();
         Some(Learned { version: VERSION, handshakes, strays, waits, kinds: kinds.collect() })
     }
 
