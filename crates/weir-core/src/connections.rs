@@ -32,7 +32,7 @@ pub enum Flow {
 
 /// The hash of a flow: low bits choose the line, the highest are the mark.
 #[inline(always)]
-pub fn hash<E: Env>(env: &E, remote: Addr, local: Addr, ports: (u16, u16), proto: u8) -> u64 {
+pub(crate) fn hash<E: Env>(env: &E, remote: Addr, local: Addr, ports: (u16, u16), proto: u8) -> u64 {
     let ends = (ports.0 as u64) << 32 | (ports.1 as u64) << 16 | proto as u64;
     hash4(remote.hi ^ ends, remote.lo, local.hi, local.lo, &env.config().seed)
 }
@@ -212,8 +212,8 @@ pub fn received<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, target: u32) -
             if waited & proves > env.config().prompt {
                 env.feature(target, fact::LATE);
             }
-            let begins = gives_up == 0;
-            note(frame, env, h, begins, Says::Connected);
+            // Who is put out by it is not counted as waiting no more: the verifier has no room for that here. Such a wait fades.
+            note(frame, env, h, gives_up == 0, Says::Connected);
             known = 1;
         }
     }
@@ -254,7 +254,7 @@ fn wait<F: Frame, E: Env>(frame: &F, env: &E, h: u64, number: u32) {
 
 /// 1 for zero, else 0.
 #[inline(always)]
-pub fn is_zero(n: u64) -> u64 {
+fn is_zero(n: u64) -> u64 {
     (n | n.wrapping_neg()) >> 63 ^ 1
 }
 

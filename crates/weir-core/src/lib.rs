@@ -27,7 +27,7 @@ pub mod reply;
 mod settle;
 mod siphash;
 pub mod targets;
-pub mod turns;
+mod turns;
 
 pub use env::Env;
 pub use judge::Decision;

@@ -1,6 +1,6 @@
 //! The last steps for a packet that passes, where a rule holds it to a limit, its target challenges, or strangers are held back: that limit;
-//! the challenge, and the target's limit of new connections, which forged SYNs must not use up; what strangers send as a whole. And where a
-//! client begins to wait, what its connection waits for.
+//! the challenge, and the target's limit of new connections, which forged SYNs must not use up; what strangers send as a whole. And in
+//! a known connection, whose turn it is from now on.
 //!
 //! A part of its own that reads the few fields that it needs again: inside `judge` the verifier would walk it once for every way
 //! into it.

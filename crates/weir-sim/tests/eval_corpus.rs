@@ -56,7 +56,10 @@ fn slow_attacks_are_told_and_nothing_is_dropped_for_them() {
         let merged = judged(&entries, &judge, name).merged.unwrap();
         let slow = merged.incidents.iter().find(|found| found.vector == "slow connections");
         let slow = slow.unwrap_or_else(|| panic!("{name}: {:?}", merged.incidents));
-        println!("{name}: {} at {:.1} s, {:?}", slow.label, slow.detected_s, slow.evidence);
+        println!(
+            "{name}: since {:.1} s, {} at {:.1} s, {:?}",
+            slow.started_s, slow.label, slow.detected_s, slow.evidence
+        );
         assert_eq!((slow.label, slow.mitigated_s, slow.signatures.len()), (label, None, 0), "{name}");
         assert_eq!(merged.benign_dropped, 0, "{name}");
     }
