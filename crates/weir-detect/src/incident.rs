@@ -6,6 +6,7 @@
 //!                                                                 ▲                                  │
 //!                                                                 └──────── above it again ──────────┘
 //! ```
+//! An incident without an answer goes from Detecting to Watching, and back.
 //! After half a minute of quiet the answer is taken back in steps ([`Release`]); whoever comes back meanwhile meets all of it again in his
 //! first window. Times are windows of 100 ms; nothing here knows a clock.
 
@@ -207,7 +208,8 @@ impl Life {
         self.state = match self.state {
             State::Watching if felt => {
                 self.relapses += 1;
-                State::Mitigating
+                // Where there was no answer there is none now.
+                if self.acted { State::Mitigating } else { State::Detecting }
             }
             State::Watching if self.quiet >= self.end() => State::Ended,
             State::Mitigating if self.quiet >= u64::from(WINDOWS_PER_SECOND) => State::Watching,
@@ -294,6 +296,15 @@ mod tests {
         (0..5).for_each(|_| assert!(!life.window(1000.0)));
         let ended = (1..1000).find(|_| life.window(0.0) && life.state == State::Ended);
         assert_eq!(ended, Some(300));
+    }
+
+    #[test]
+    fn what_comes_back_unanswered_is_not_mitigated() {
+        let mut life = Life::new(1000.0);
+        (0..5).for_each(|_| assert!(!life.window(1000.0)));
+        (0..20).for_each(|_| assert!(!life.window(0.0) || life.state == State::Watching));
+        assert!(life.window(1000.0));
+        assert_eq!((life.state, life.relapses()), (State::Detecting, 1));
     }
 
     #[test]

@@ -263,7 +263,7 @@ impl Incidents {
             Step::Unsigned { .. } | Step::Released(_) => {}
             Step::Now(state) => {
                 let Some(incident) = self.0.get_mut(&id) else { return };
-                if incident.state == State::Watching && state == State::Mitigating {
+                if incident.state == State::Watching && matches!(state, State::Detecting | State::Mitigating) {
                     incident.relapses += 1;
                 }
                 incident.state = state;
