@@ -193,12 +193,12 @@ impl Target {
         steps
     }
 
-    /// Ends a window for the connections that wait; all of it, however long it lasted.
-    fn wait(&mut self, window: &Window, lasted: u64, settings: &Settings) -> Vec<Step> {
+    /// Ends a window for the connections that wait; all of it, however long it lasted. Nothing is known of them where it is not `seen` what the target sends.
+    fn wait(&mut self, window: &Window, seen: bool, lasted: u64, settings: &Settings) -> Vec<Step> {
         let per_second = f64::from(WINDOWS_PER_SECOND);
         let usual = self.watches.get(Vector::Tcp as usize).map_or(0.0, Watch::usual);
         let rate = window.packets(Vector::Tcp) as f64 / lasted.max(1) as f64;
-        self.waiting.window(window, (rate * per_second, usual * per_second), settings.warm_up)
+        self.waiting.window(seen.then_some(window), (rate * per_second, usual * per_second), settings.warm_up)
     }
 
     /// Questions that it asked within the ten seconds that end with a window.
@@ -405,9 +405,8 @@ impl Engine {
             let state = self.target(row.target);
             // Counters that were there before the engine began are nobody's window.
             let window = state.before.map_or_else(Window::default, |before| Window::since(&row.slots, &before));
-            if row.seen {
-                waited.extend(state.wait(&window, lasted, &settings).into_iter().map(|step| (row.target, step)));
-            }
+            let steps = state.wait(&window, row.seen, lasted, &settings);
+            waited.extend(steps.into_iter().map(|step| (row.target, step)));
             let window = window.of_many(lasted);
             state.before = Some(row.slots);
             (state.network, state.challenge) = (row.network, row.challenge);

@@ -21,10 +21,10 @@ const TIMES: f64 = 10.0;
 const RARE: f64 = 0.01;
 /// … and in so many seconds at least, so that a pile that grows is not its own measure where little is known.
 const SECONDS: f64 = 10.0;
-/// For so many windows.
+/// For so many windows it must have been more, or have become more.
 const GROWS: usize = 3 * SECOND;
 const SECOND: usize = WINDOWS_PER_SECOND as usize;
-/// A connection is fed once in a unit of its mark's age, 16 seconds; an attack's in no order.
+/// A connection is counted as fed once in a unit of its mark's age, 16 seconds at 250 Hz and less where ticks are shorter; an attack's in no order.
 const UNIT: usize = 16;
 /// What is usual halves in weight when it is of so many seconds: two hours.
 const MOST: f64 = 7200.0;
@@ -43,9 +43,6 @@ pub struct Waits {
     /// Those that were fed, by second.
     #[serde(skip)]
     fed: VecDeque<u64>,
-    /// Enough is known.
-    #[serde(skip)]
-    known: bool,
     /// What is usual, by second, of both.
     #[serde(default)]
     usual: Sketch,
@@ -73,16 +70,27 @@ impl Waits {
         if self.fed.len() > UNIT {
             self.fed.pop_front();
         }
-        self.known = self.usual.total() * SECOND as f64 >= warm_up as f64;
-        if !self.known || level < LEAST {
+        if level < LEAST || !self.is_known(warm_up) {
             return Vec::new();
         }
         [self.piled(level), self.kept()].into_iter().flatten().collect()
     }
 
+    /// Whether enough was learned.
+    fn is_known(&self, warm_up: u64) -> bool {
+        self.usual.total() * SECOND as f64 >= warm_up as f64
+    }
+
     /// What is usual, without what is now.
     pub fn learned(&self) -> Self {
         Self { usual: self.usual.clone(), usually_fed: self.usually_fed.clone(), ..Self::default() }
+    }
+
+    /// Forgets what is now, and keeps what is usual.
+    pub fn forget(&mut self) {
+        self.levels.clear();
+        self.fed.clear();
+        self.windows = 0;
     }
 
     /// So many wait now.
@@ -101,9 +109,8 @@ impl Waits {
     }
 
     /// Where a second is over, and was not more than usual or is to be taken for usual all the same.
-    pub fn learn(&mut self, anyway: bool) {
-        let unusual = self.known && self.level() >= self.most();
-        if self.windows != 0 || unusual && !anyway {
+    pub fn learn(&mut self, warm_up: u64, anyway: bool) {
+        if self.windows != 0 || !anyway && self.is_known(warm_up) && self.level() >= self.most() {
             return;
         }
         self.usual.add(self.level(), f64::INFINITY);
@@ -182,7 +189,7 @@ mod tests {
                     all.push((at, score.detector));
                 }
             }
-            waits.learn(false);
+            waits.learn(WARM_UP, false);
         }
         all
     }

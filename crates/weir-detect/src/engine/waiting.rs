@@ -31,9 +31,16 @@ impl Waiting {
         self.open.as_ref().map(|(_, life)| life)
     }
 
-    /// Ends a window. `rates`: the target's TCP packets per second, and what is usual.
-    pub fn window(&mut self, window: &Window, rates: (f64, f64), warm_up: u64) -> Vec<Step> {
-        let scores = self.waits.window(window, warm_up);
+    /// Ends a window; none where nobody sees what the target sends: an incident fades then. `rates`: the target's TCP packets per second, and
+    /// what is usual.
+    pub fn window(&mut self, window: Option<&Window>, rates: (f64, f64), warm_up: u64) -> Vec<Step> {
+        let scores = match window {
+            Some(window) => self.waits.window(window, warm_up),
+            None => {
+                self.waits.forget();
+                Vec::new()
+            }
+        };
         let above = (self.waits.level() - self.waits.usual()).max(0.0);
         let mut steps = Vec::new();
         if let Some((_, life)) = &mut self.open
@@ -52,8 +59,11 @@ impl Waiting {
             self.open = Some((label, Life::new(above)));
             steps.push(Step::Began { label, verdict: fuse(scores), rates, early: 0 });
         }
+        if window.is_none() {
+            return steps;
+        }
         let lasts = |(label, life): &(Label, Life)| *label == Label::Surge && life.age() >= PATIENCE;
-        self.waits.learn(self.open.as_ref().is_some_and(lasts));
+        self.waits.learn(warm_up, self.open.as_ref().is_some_and(lasts));
         steps
     }
 }
@@ -76,7 +86,7 @@ mod tests {
         };
         let mut all = Vec::new();
         for at in 0..windows {
-            all.extend(waiting.window(&w, (100.0, 50.0), 600).iter().map(|step| (at, name(step))));
+            all.extend(waiting.window(Some(&w), (100.0, 50.0), 600).iter().map(|step| (at, name(step))));
         }
         all
     }
@@ -102,6 +112,17 @@ mod tests {
         is(&told(&mut waiting, 10, [30, 130, 0]), &[]);
         is(&told(&mut waiting, 400, [30, 30, 0]), &[(7, "Watching"), (297, "Ended")]);
         assert!(waiting.is_calm() && waiting.life().is_none());
+    }
+
+    #[test]
+    fn where_nobody_looks_any_more_it_ends_and_nothing_is_learned() {
+        let mut waiting = calm();
+        told(&mut waiting, 650, [60, 60, 0]);
+        is(&told(&mut waiting, 40, [40, 30, 0]), &[(20, "SURGE")]);
+        let usual = waiting.waits.learned();
+        let blind = (0..400).flat_map(|_| waiting.window(None, (0.0, 0.0), 600)).collect::<Vec<_>>();
+        assert_eq!(blind, [Step::Now(State::Watching), Step::Now(State::Ended)]);
+        assert_eq!((waiting.is_calm(), waiting.waits), (true, usual));
     }
 
     #[test]

@@ -30,7 +30,7 @@ fn ask(story: &mut Story, pair: Pair, port: u16) {
 
 /// SYN, SYN-ACK, ACK: known from the third packet on.
 #[track_caller]
-fn connect(story: &mut Story, pair: Pair, port: u16) {
+pub fn connect(story: &mut Story, pair: Pair, port: u16) {
     ask(story, pair, port);
     story.passes(&ack(pair, port, ISN + 1), "shop", Reason::KnownFlow);
 }

@@ -5,23 +5,16 @@ use weir_abi::{Feature, Reason};
 use weir_policy::model::Verdict;
 use weir_sim::env::Sizes;
 
+use crate::connections::connect;
 use crate::packet::{Pair, flag, from};
 use crate::story::Story;
 use crate::world::{ANN, ANN6, SHOP, SHOP6, entry, policy, shop};
 
-const ISN: u32 = 0x9000_0000;
 const SAYS: u8 = flag::ACK | flag::PSH;
 
 /// Completed handshakes wait, too; what began later, what ended, what was fed.
 fn waits(story: &Story) -> [u64; 4] {
     [Feature::Completed, Feature::WaitBegun, Feature::WaitEnded, Feature::WaitFed].map(|f| story.feature("shop", f))
-}
-
-#[track_caller]
-fn connect(story: &mut Story, pair: Pair, port: u16) {
-    story.passes(&pair.syn(port, 443), "shop", Reason::Clean);
-    story.sends(&pair.back().segment((443, port), flag::SYN | flag::ACK, (ISN, 1), b""), "shop");
-    story.passes(&pair.segment((port, 443), flag::ACK, (1, ISN + 1), b""), "shop", Reason::KnownFlow);
 }
 
 #[track_caller]
