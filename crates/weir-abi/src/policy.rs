@@ -26,6 +26,8 @@ pub mod flag {
     pub const CHALLENGE: u32 = 1 << 9;
     /// The challenge may be switched on while an attack lasts. Not read by the packet path.
     pub const CHALLENGE_AUTO: u32 = 1 << 10;
+    /// The limit of each source's new connections is an incident's, and not the policy's. Not read by the packet path.
+    pub const SHARED: u32 = 1 << 11;
     /// All hygiene filters that are safe for every service.
     pub const HYGIENE: u32 = TCP_FLAGS | LAND | PORT_ZERO | FRAGMENTS_TRACK;
 }

@@ -6,6 +6,7 @@ pub mod harm;
 pub mod hour;
 pub mod hygiene;
 pub mod mix;
+pub mod openers;
 pub mod rate;
 pub mod shape;
 pub mod strays;

@@ -5,6 +5,7 @@ mod group;
 mod hours;
 mod known;
 mod memory;
+mod opening;
 mod together;
 mod waiting;
 
@@ -26,6 +27,7 @@ use group::Group;
 use hours::Hours;
 pub use known::{Known, KnownKind};
 pub use memory::{Learned, Memory, VERSION};
+use opening::{Opened, Opening};
 use together::Together;
 use waiting::Waiting;
 
@@ -86,6 +88,8 @@ pub struct Row {
     pub seen: bool,
     /// Whether its SYNs may be challenged while it is attacked.
     pub challenge: bool,
+    /// Whether each source may be held to so many new connections meanwhile: the policy has no such limit.
+    pub share: bool,
     /// The network of its addresses, any number for each: an attack may be spread over the targets of one.
     pub network: Option<u64>,
     /// What its service suffers, where somebody sees that.
@@ -95,7 +99,7 @@ pub struct Row {
 impl Row {
     /// A target of which nothing but its counters is known.
     pub const fn new(target: u32, slots: [u64; FEATURE_SLOTS]) -> Self {
-        Self { target, slots, seen: false, challenge: false, network: None, suffers: None }
+        Self { target, slots, seen: false, challenge: false, share: false, network: None, suffers: None }
     }
 }
 
@@ -129,6 +133,7 @@ struct Target {
     hours: Hours,
     service: Service,
     waiting: Waiting,
+    opening: Opening,
     benign: Reservoir,
     /// The network that it shares with others.
     network: Option<u64>,
@@ -147,6 +152,7 @@ impl Target {
             hours: Hours::default(),
             service: Service::default(),
             waiting: Waiting::default(),
+            opening: Opening::default(),
             watches: std::array::from_fn(|_| Watch::new(settings.window_samples)),
             benign: Reservoir::new(MOST, settings.seed ^ u64::from(id)),
             network: None,
@@ -164,8 +170,11 @@ impl Target {
     ) -> Vec<(Vector, Step)> {
         let second = self.last_second(window);
         let asked = about.seen.then(|| self.last_asked(&window));
-        let handshakes = if about.seen { self.handshakes.window(&window, about.challenged) } else { None };
-        let soon = if about.seen { self.handshakes.fails_soon() } else { None };
+        // Handshakes that a limit refuses fail by Weir's own doing.
+        let refused = self.opening.limit().is_some();
+        let handshakes = about.seen.then(|| self.handshakes.window(&window, about.challenged || refused)).flatten();
+        let handshakes = handshakes.filter(|score| !(refused && score.alarm));
+        let soon = if about.seen && !refused { self.handshakes.fails_soon() } else { None };
         // Of several targets each has its own.
         let strays = if about.seen && about.together.is_none() { self.strays.window(&window) } else { None };
         let harm = about.suffers.map(|told| self.service.window(&told)).unwrap_or_default();
@@ -199,6 +208,25 @@ impl Target {
         let usual = self.watches.get(Vector::Tcp as usize).map_or(0.0, Watch::usual);
         let rate = window.packets(Vector::Tcp) as f64 / lasted.max(1) as f64;
         self.waiting.window(seen.then_some(window), (rate * per_second, usual * per_second), settings.warm_up)
+    }
+
+    /// Ends a window, after its watches, for those who open connections.
+    fn opened(&mut self, window: &Window, row: &Row, settings: &Settings) -> Vec<Step> {
+        let Some(syns) = self.watches.get(Vector::Syn as usize) else { return Vec::new() };
+        let second = &self.second.1;
+        let opened = Opened {
+            syns: (window.packets(Vector::Syn), second.packets(Vector::Syn)),
+            usual: syns.usual(),
+            completed: row.seen.then(|| second.feature(Feature::Completed)),
+            calm: self.is_calm(),
+            may_limit: row.share,
+        };
+        self.opening.window(&opened, settings.warm_up)
+    }
+
+    /// Whether nothing goes on, and the last window was no cause for doubt.
+    fn is_calm(&self) -> bool {
+        self.watches.iter().all(Watch::is_calm) && self.waiting.is_calm() && self.opening.is_calm()
     }
 
     /// Questions that it asked within the ten seconds that end with a window.
@@ -343,6 +371,9 @@ impl Engine {
         } else {
             watch.pass();
         }
+        if vector == Vector::Syn {
+            taken.iter().for_each(|sampled| state.opening.openers.sample(sampled.source, sampled.weight));
+        }
         if self.groups.is_empty() {
             return;
         }
@@ -399,14 +430,14 @@ impl Engine {
         let challenged = self.challenged().collect::<BTreeSet<_>>();
         let mut offered = self.offers();
         let mut said = Vec::new();
-        let mut waited = Vec::new();
+        let mut apart = Vec::new();
         let mut came = Vec::new();
         for row in rows {
             let state = self.target(row.target);
             // Counters that were there before the engine began are nobody's window.
             let window = state.before.map_or_else(Window::default, |before| Window::since(&row.slots, &before));
             let steps = state.wait(&window, row.seen, lasted, &settings);
-            waited.extend(steps.into_iter().map(|step| (row.target, step)));
+            apart.extend(steps.into_iter().map(|step| (row.target, Vector::Slow, step)));
             let window = window.of_many(lasted);
             state.before = Some(row.slots);
             (state.network, state.challenge) = (row.network, row.challenge);
@@ -422,6 +453,8 @@ impl Engine {
                 offered.extend(offer(vector, &step));
                 said.push(Said { place: Place::Target(row.target), vector, step });
             }
+            let steps = state.opened(&window, row, &settings);
+            apart.extend(steps.into_iter().map(|step| (row.target, Vector::Connections, step)));
             if let Some(hour) = hour
                 && state.hours.passed(lasted)
             {
@@ -437,24 +470,29 @@ impl Engine {
         if came.len() >= group::TARGETS {
             self.together(&came, &offered, &mut said);
         }
-        self.changed |= said.iter().any(|one| one.step.changes_tables());
+        let steps = said.iter().map(|one| &one.step).chain(apart.iter().map(|(.., step)| step));
+        self.changed |= steps.into_iter().any(Step::changes_tables);
         let mut events = self.tell(number, said);
-        events.extend(waited.into_iter().filter_map(|(target, step)| self.tell_of_waiting(number, target, step)));
+        events.extend(
+            apart.into_iter().filter_map(|(target, vector, step)| self.tell_apart(number, target, vector, step)),
+        );
         self.stay_small();
         events
     }
 
-    fn tell_of_waiting(&mut self, window: u64, target: u32, step: Step) -> Option<Event> {
-        let waiting = &mut self.targets.get_mut(&target)?.waiting;
-        if waiting.id == 0 {
+    /// What is said of a target's connections, which no watch is over.
+    fn tell_apart(&mut self, window: u64, target: u32, vector: Vector, step: Step) -> Option<Event> {
+        let state = self.targets.get_mut(&target)?;
+        let id = if vector == Vector::Slow { &mut state.waiting.id } else { &mut state.opening.id };
+        if *id == 0 {
             self.incidents += 1;
-            waiting.id = self.incidents;
+            *id = self.incidents;
         }
-        let incident = waiting.id;
+        let incident = *id;
         if step == Step::Now(State::Ended) {
-            waiting.id = 0;
+            *id = 0;
         }
-        Some(Event { incident, target, vector: Vector::Slow, window, step })
+        Some(Event { incident, target, vector, window, step })
     }
 
     /// Whether what is to be in force has changed since this was asked last.
@@ -492,8 +530,7 @@ impl Engine {
 
     /// Whether nothing goes on at a target, and its last window was no cause for doubt.
     pub fn is_calm(&self, target: u32) -> bool {
-        let calm = |state: &Target| state.watches.iter().all(Watch::is_calm) && state.waiting.is_calm();
-        self.targets.get(&target).is_none_or(calm)
+        self.targets.get(&target).is_none_or(Target::is_calm)
     }
 
     /// What is matched now, by target: the signatures of incidents that are not over.
@@ -529,7 +566,8 @@ impl Engine {
     pub fn life(&self, incident: u64) -> Option<&Life> {
         let mine = self.watches().filter(|watch| watch.named() == incident).filter_map(Watch::life);
         let waiting = self.targets.values().map(|state| &state.waiting).filter(|waiting| waiting.id == incident);
-        let all = mine.chain(waiting.filter_map(Waiting::life));
+        let opening = self.targets.values().map(|state| &state.opening).filter(|opening| opening.id == incident);
+        let all = mine.chain(waiting.filter_map(Waiting::life)).chain(opening.filter_map(Opening::life));
         all.max_by_key(|life| (life.state != State::Watching, life.left()))
     }
 
@@ -569,6 +607,11 @@ impl Engine {
         self.targets.iter().flat_map(|(id, state)| {
             state.watches.iter().filter_map(|watch| Some((*id, watch.named(), watch.limited()?)))
         })
+    }
+
+    /// Connections per second that each source may open, by target, with the incidents that this is of.
+    pub fn shared(&self) -> impl Iterator<Item = (u32, u64, u64)> {
+        self.targets.iter().filter_map(|(id, state)| Some((*id, state.opening.id, state.opening.limit()?)))
     }
 
     /// Targets whose SYNs are to be challenged, each once.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use weir_abi::limit::TARGET_UNIT_SHIFT;
 use weir_policy::limits::{self, Cell, Rate, Unit};
-use weir_policy::overlay::{Asked, FIRST, TargetLimit, TargetRule, TargetStrays};
+use weir_policy::overlay::{Asked, FIRST, TargetLimit, TargetRule, TargetShare, TargetStrays};
 use weir_policy::rules::{Match, Mode};
 
 use crate::engine::Engine;
@@ -39,6 +39,7 @@ impl Layer {
             rules,
             strays: strays(engine, tick_hz),
             limited: limited(engine, tick_hz),
+            shared: shared(engine, tick_hz),
             challenged: engine.challenged().collect(),
         };
         &self.laid
@@ -109,6 +110,20 @@ fn limited(engine: &Engine, tick_hz: u32) -> Vec<TargetLimit> {
     }
     let cost = |packets: u64| (u64::from(tick_hz) << TARGET_UNIT_SHIFT) / packets.max(1);
     sums.into_iter().map(|(target, packets)| TargetLimit { target, cost: cost(packets).max(1) }).collect()
+}
+
+/// Seconds of its share that a source may use up at once, and connections in any case: browsers open several for a page.
+const BURST: u64 = 2;
+const PAGE: u64 = 20;
+
+/// What each source may open.
+fn shared(engine: &Engine, tick_hz: u32) -> Vec<TargetShare> {
+    let limit = |per_second: u64| {
+        let rate = Rate::per_second(per_second, per_second.saturating_mul(BURST).max(PAGE));
+        // What sources' cells cannot count is more than one source's.
+        limits::compile(&rate, Cell::Source, Unit::Packets, tick_hz).ok().map(|compiled| compiled.limit)
+    };
+    engine.shared().filter_map(|(target, _, n)| Some(TargetShare { target, limit: limit(n)? })).collect()
 }
 
 /// What targets are to take of packets of no known connection.

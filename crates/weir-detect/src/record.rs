@@ -245,6 +245,11 @@ impl Incidents {
                     None => format!("{LIMITED}none any more: rules match nearly everything"),
                 });
             }
+            Step::Shared { per_source } => {
+                let Some(incident) = self.0.get_mut(&id) else { return };
+                incident.acts(window);
+                incident.evidence.push(format!("{LIMITED}{per_source} new connections/s of each source"));
+            }
             Step::Challenged { on } => {
                 let Some(incident) = self.0.get_mut(&id) else { return };
                 incident.challenged(on, window);

@@ -27,6 +27,8 @@ pub enum Vector {
     Other,
     /// Connections that wait for the host, whatever their packets are. No packet is of it.
     Slow,
+    /// Connections that new sources open, whatever their packets are. No packet is of it.
+    Connections,
 }
 
 impl Vector {
@@ -84,6 +86,7 @@ impl Vector {
             Vector::Fragment => "fragment flood",
             Vector::Other => "IP protocol flood",
             Vector::Slow => "slow connections",
+            Vector::Connections => "connection flood",
         }
     }
 
@@ -100,6 +103,7 @@ impl Vector {
             Vector::Fragment => "fragment",
             Vector::Other => "other",
             Vector::Slow => "slow",
+            Vector::Connections => "connections",
         }
     }
 }
@@ -175,7 +179,11 @@ impl Window {
 
     /// Packets of a vector; of slow connections all of TCP that neither begin nor end one.
     pub fn packets(&self, vector: Vector) -> u64 {
-        let vector = if vector == Vector::Slow { Vector::Tcp } else { vector };
+        let vector = match vector {
+            Vector::Slow => Vector::Tcp,
+            Vector::Connections => Vector::Syn,
+            of_packets => of_packets,
+        };
         let slots = self.slots.iter().enumerate().take(FACTS.into());
         slots.filter(|(slot, _)| Vector::of_slot(*slot as u8) == vector).map(|(_, n)| n).sum()
     }

@@ -118,6 +118,11 @@ pub enum Step {
         /// How many, and which.
         limit: Option<Limited>,
     },
+    /// Each source may open so many connections per second.
+    Shared {
+        /// Connections per second.
+        per_source: u64,
+    },
     /// SYNs of sources that have proven nothing are to be challenged, or are not any more.
     Challenged {
         /// Whether they are.

@@ -197,7 +197,7 @@ impl Army {
     }
 
     async fn connect(&self, number: u64) -> Option<TcpStream> {
-        let source = *self.sources.get((number % self.sources.len().max(1) as u64) as usize)?;
+        let source = *self.sources.get(plan::by_chance(number, self.sources.len() as u64) as usize)?;
         let (socket, to) = match source {
             IpAddr::V4(_) => (TcpSocket::new_v4(), IpAddr::V4(pod_v4(0))),
             IpAddr::V6(_) => (TcpSocket::new_v6(), IpAddr::V6(pod_v6(0))),

@@ -21,7 +21,7 @@ use request::Asker;
 
 use crate::cpu::{self, Rank};
 use crate::lab::Lab;
-use crate::plan::{DNS_PORT, HTTP_PORT};
+use crate::plan::{DNS_PORT, HTTP_PORT, by_chance};
 
 /// A request that takes longer has failed: people do not wait.
 pub const TIME_LIMIT: Duration = Duration::from_secs(1);
@@ -161,8 +161,8 @@ async fn ask(asker: Arc<Asker>, load: Load, times: Arc<AtomicU32>, stop: Arc<Ato
         }
         let times = times.load(Ordering::Relaxed).clamp(1, room);
         let people = (usual * u64::from(times)).max(1);
-        // The first ones of all, by turns.
-        let turn = |number: u64| number / people * asker.sources.len() as u64 + number % people;
+        // The first ones of all, by chance.
+        let turn = |number: u64| number / people * asker.sources.len() as u64 + by_chance(number, people);
         due[0] += passed * f64::from(load.pages * times);
         due[1] += passed * f64::from(load.names * times);
         while due[0] >= 1.0 {

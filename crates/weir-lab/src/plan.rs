@@ -87,6 +87,14 @@ pub fn bot_v6(index: u16) -> Ipv6Addr {
     Ipv6Addr::new(a, b, c, index, 0, 0, 0, 0x10)
 }
 
+/// A number's place in no order: who comes by turns would be sampled by turns as well, and some never. SplitMix64's finish (Steele, Lea and Flood, OOPSLA 2014).
+pub fn by_chance(number: u64, places: u64) -> u64 {
+    let mut z = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+    (z ^ z >> 31) % places.max(1)
+}
+
 /// All attackers' machines: `count` in IPv4 and as many in IPv6, taking turns.
 pub fn bots(count: u16) -> Vec<IpAddr> {
     (0..count).flat_map(|i| [IpAddr::V4(bot_v4(i)), IpAddr::V6(bot_v6(i))]).collect()

@@ -18,7 +18,7 @@ pub struct Report {
     pub scenario: String,
     /// Who protected the node: `weir`, `none`, `seed-like`, `stand-in`.
     pub arm: String,
-    /// What is asked of Weir here: `stop` the attack, or do `no_harm`.
+    /// What is asked of Weir here: `stop` the attack, `serve` customers as before, or do `no_harm`.
     pub asked: String,
     /// Packets a second that the attackers sent, of several floods the last one's.
     pub offered_pps: f64,

@@ -101,7 +101,8 @@ pub fn play(
 fn figures(scenario: &Scenario, arm: Arm, runs: &[Report]) -> Vec<Figure> {
     let (attacks, pulses) = (scenario.attacks(), runs.iter().any(|run| !run.pulses.is_empty()));
     let stops = scenario.asks == Asks::Stop;
-    let notices = stops && scenario.is_noticed();
+    let serves = scenario.asks.serves();
+    let notices = serves && scenario.is_noticed();
     let mut figures = Vec::new();
     let mut row = |id: &str, good: Good, share: f64, bar: Option<f64>, of: &dyn Fn(&Report) -> Option<f64>| {
         let value = nearest_rank(runs.iter().map(of).collect(), good, share);
@@ -128,7 +129,7 @@ fn figures(scenario: &Scenario, arm: Arm, runs: &[Report]) -> Vec<Figure> {
         let dropped = bar(stops, judge::DROPPED);
         row("attack_drop_ratio_mitigated_min", Good::High, 1.0, dropped, &|run| run.attack_drop_ratio_mitigated);
     }
-    row("goodput_ratio_min", Good::High, 1.0, bar(stops, judge::HOLDS), &|run| Some(run.goodput_ratio));
+    row("goodput_ratio_min", Good::High, 1.0, bar(serves, judge::HOLDS), &|run| Some(run.goodput_ratio));
     row("benign_drop_ratio_max", Good::Low, 1.0, Some(judge::LOST), &|run| Some(run.benign_drop_ratio));
     figures
 }

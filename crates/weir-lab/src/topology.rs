@@ -200,6 +200,8 @@ fn customers(layout: &Layout, shape: Shape) -> Result<()> {
 /// Attackers with connections come as customers do: by the router's own way, from a network of their own.
 fn bots(layout: &Layout, shape: Shape) -> Result<()> {
     let Some(bots) = &layout.bots else { return Ok(()) };
+    // What they close is soon forgotten, and not the next act's to see: unanswered, it would be sent anew for minutes.
+    bots.sysctl(&[("ipv4/tcp_orphan_retries", "1")])?;
     layout.router.ip(&format!(
         "link add bots0 type veth peer name eth0 netns {}
 address add {BOTS_GATEWAY_V4}/{} dev bots0

@@ -1,4 +1,4 @@
-//! What must not be taken for an attack, and an attack that is spread so that no target sees much of it.
+//! What must not be taken for an attack, an attack by the book, and one that is spread so that no target sees much of it.
 
 mod common;
 
@@ -21,8 +21,8 @@ fn play(name: &str) -> Report {
 
 /// One after the other: each wants the machine to itself.
 #[test]
-fn a_crowd_loses_nothing_and_a_carpet_is_seen_through() {
-    if skip_without_weir("a_crowd_loses_nothing_and_a_carpet_is_seen_through") {
+fn a_crowd_loses_nothing_a_botnet_gets_its_share_and_a_carpet_is_seen_through() {
+    if skip_without_weir("a_crowd_loses_nothing_a_botnet_gets_its_share_and_a_carpet_is_seen_through") {
         return;
     }
     let crowd = play("flash-crowd");
@@ -30,6 +30,13 @@ fn a_crowd_loses_nothing_and_a_carpet_is_seen_through() {
     assert!(!crowd.incidents.is_empty(), "a crowd is told: {crowd:?}");
     assert!(crowd.incidents.iter().all(|incident| incident.label == "SURGE"), "{crowd:?}");
     assert!(crowd.goodput_under_attack > 5.0 * crowd.bare_goodput, "there was a crowd: {crowd:?}");
+
+    // Their packets are as good as customers', and their connections come about; they open too many.
+    let hammers = play("http-flood");
+    let flood = hammers.incidents.iter().find(|incident| incident.vector == "connection flood");
+    assert!(flood.is_some_and(|flood| flood.label == "ATTACK" && flood.mitigated_ms.is_some()), "{hammers:?}");
+    assert!(hammers.drops["source_connections"] > 1000 && hammers.benign_drop_ratio == 0.0, "{hammers:?}");
+    assert!(hammers.goodput_ratio > 0.95, "{hammers:?}");
 
     let carpet = play("carpet-bombing");
     assert!(carpet.drops["rule"] > 100_000, "{carpet:?}");

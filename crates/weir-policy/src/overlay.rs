@@ -2,7 +2,7 @@
 
 use weir_abi::policy::flag;
 use weir_abi::rules::SLOTS;
-use weir_abi::{Limit, RuleTables};
+use weir_abi::{Limit, RuleTables, TargetPolicy};
 
 use crate::diff::{Diff, Step};
 use crate::image::TableImage;
@@ -42,6 +42,15 @@ pub struct TargetLimit {
     pub cost: u64,
 }
 
+/// New connections that a target takes of each source while it is attacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TargetShare {
+    /// The target, by id.
+    pub target: u32,
+    /// SYNs of one source.
+    pub limit: Limit,
+}
+
 /// All that incidents ask for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
@@ -51,6 +60,8 @@ pub struct Asked {
     pub strays: Vec<TargetStrays>,
     /// Limits for what rules match that limit.
     pub limited: Vec<TargetLimit>,
+    /// Limits for the new connections of each source, where policies have none of their own.
+    pub shared: Vec<TargetShare>,
     /// Targets whose SYNs are to be challenged, by id, where their policies leave that to detection.
     pub challenged: Vec<u32>,
 }
@@ -75,7 +86,7 @@ pub struct Overlay {
 
 /// The change that puts these rules and limits, and no others of incidents, over the image. Rules that stay keep their slots and counters.
 pub fn overlay(image: &TableImage, asked: &Asked) -> Overlay {
-    let Asked { rules: wanted, strays, limited, challenged } = asked;
+    let Asked { rules: wanted, strays, limited, shared, challenged } = asked;
     let own = slots_of(&image.rules, |owner| owner < FIRST);
     let as_rules = wanted.iter().map(|rule| Rule {
         id: rule.id,
@@ -93,6 +104,10 @@ pub fn overlay(image: &TableImage, asked: &Asked) -> Overlay {
         policy.rules &= own;
         policy.strangers = Limit::default();
         policy.matched = 0;
+        if policy.has(flag::SHARED) {
+            policy.source.syns = Limit::default();
+            policy.flags &= !flag::SHARED;
+        }
         // Only where detection is asked: the flag that says so is never with the one that challenges always.
         if policy.has(flag::CHALLENGE_AUTO) {
             let on = if challenged.contains(&id) { flag::CHALLENGE } else { 0 };
@@ -107,6 +122,12 @@ pub fn overlay(image: &TableImage, asked: &Asked) -> Overlay {
     for held in limited {
         if let Some(policy) = policies.get_mut(held.target as usize) {
             policy.matched = held.cost;
+        }
+    }
+    for share in shared {
+        if let Some(policy) = policies.get_mut(share.target as usize).filter(|policy| may_share(policy)) {
+            policy.source.syns = share.limit;
+            policy.flags |= flag::SHARED;
         }
     }
     for (rule, slots) in wanted.iter().zip(&built.slots) {
@@ -132,6 +153,11 @@ pub fn overlay(image: &TableImage, asked: &Asked) -> Overlay {
         steps.push(Step::Policies(policies));
     }
     Overlay { diff: Diff { steps, torn: Vec::new() }, errors: built.errors, slots: built.slots }
+}
+
+/// Whether incidents may limit the new connections of a target's sources: its policy does not, or it is an incident's limit that is there.
+pub fn may_share(policy: &TargetPolicy) -> bool {
+    policy.source.syns.cost == 0 || policy.has(flag::SHARED)
 }
 
 /// Slots in use whose owner is of a kind.
@@ -262,6 +288,30 @@ mod tests {
         );
         overlay(&after, &asked(Vec::new(), Vec::new())).diff.apply(&mut after);
         assert_eq!(after.policies, before.policies);
+    }
+
+    /// A limit for each source comes and goes, and one of the policy's own stays as it is.
+    #[test]
+    fn sources_share_where_the_policy_does_not_say_how_much() {
+        let mut before = image(&["udp and sport 123"]);
+        let mut after = before.clone();
+        let asked = Asked {
+            shared: vec![
+                TargetShare { target: 1, limit: Limit { cost: 7, window: 70 } },
+                TargetShare { target: 99, limit: Limit::default() },
+            ],
+            ..Asked::default()
+        };
+        overlay(&after, &asked).diff.apply(&mut after);
+        assert_eq!(
+            (after.policies[1].source.syns, after.policies[0]),
+            (Limit { cost: 7, window: 70 }, before.policies[0])
+        );
+        assert!(may_share(&after.policies[1]) && overlay(&after, &asked).diff.steps.is_empty());
+        overlay(&after, &Asked::default()).diff.apply(&mut after);
+        assert_eq!(after, before);
+        before.policies[1].source.syns = Limit { cost: 3, window: 30 };
+        assert!(!may_share(&before.policies[1]) && overlay(&before, &asked).diff.steps.is_empty());
     }
 
     /// A rule that limits comes with the limit, drops nothing by itself, and both go together.

@@ -16,7 +16,7 @@ use weir_detect::record::Incidents;
 use weir_detect::vector::Vector;
 use weir_detect::watch::{Sampled, proves};
 use weir_policy::networks::networks;
-use weir_policy::overlay;
+use weir_policy::overlay::{may_share, overlay};
 use weir_wire::{Bytes, Packet, Parsed, packet};
 
 use crate::env::SimEnv;
@@ -125,9 +125,11 @@ impl Detecting {
         // Packets of a capture answer no challenge, unless the environment says that there is someone who does.
         let answers = env.config().reply != reply::NONE;
         let row = |target: u32| {
-            let auto = env.image().policies.get(target as usize).is_some_and(|policy| policy.has(flag::CHALLENGE_AUTO));
+            let policy = env.image().policies.get(target as usize);
+            let auto = policy.is_some_and(|policy| policy.has(flag::CHALLENGE_AUTO));
+            let share = policy.is_some_and(may_share);
             let network = self.networks.get(target as usize).copied().flatten();
-            Row { seen: true, challenge: answers && auto, network, ..Row::new(target, env.features(target)) }
+            Row { seen: true, challenge: answers && auto, share, network, ..Row::new(target, env.features(target)) }
         };
         self.rows.clear();
         self.rows.extend((1..self.targets).map(row));

@@ -38,6 +38,7 @@ fn row(name: &str, since: SystemTime, known: &Known, now: Now) -> BaselineRow {
         benign_packets_needed: known.needed as u64,
         waiting: known.waiting.0.round() as u64,
         usually_waiting: known.waiting.1.round() as u64,
+        busiest_source_connections_per_s: known.busiest_source,
         kinds: known.kinds.iter().map(kind).collect(),
     }
 }

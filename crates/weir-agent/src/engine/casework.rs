@@ -67,6 +67,10 @@ impl Detection {
                 };
                 case.steps.add(at, Kind::Limit, text);
             }
+            Step::Shared { per_source } => {
+                let text = format!("each source is held to {per_source} new connections per second");
+                case.steps.add(at, Kind::Limit, text);
+            }
             Step::Unsigned { coverage } => {
                 let covered = 100.0 * coverage;
                 let text = format!("no rule tells it from customers: safe ones would cover {covered:.0} % of it");

@@ -363,7 +363,8 @@ impl Engine {
             let network = self.detection.networks.get(target as usize).copied().flatten();
             let policy = self.datapath.image().policies.get(target as usize);
             let challenge = answers && policy.is_some_and(|policy| policy.has(flag::CHALLENGE_AUTO));
-            self.detection.rows.push(Row { seen, challenge, network, ..Row::new(target, slots) });
+            let share = policy.is_some_and(overlay::may_share);
+            self.detection.rows.push(Row { seen, challenge, share, network, ..Row::new(target, slots) });
         }
     }
 
@@ -474,7 +475,7 @@ fn step(step: &Step) -> &'static str {
         Step::Joined { .. } => "joined",
         Step::Released(_) => "released",
         Step::Corroborated { .. } => "corroborated",
-        Step::Held { .. } | Step::Limited { .. } => "limit",
+        Step::Held { .. } | Step::Limited { .. } | Step::Shared { .. } => "limit",
         Step::Unsigned { .. } => "no_rule",
         Step::Now(State::Detecting) => "detecting",
         Step::Now(State::Mitigating) => "mitigating",
@@ -540,6 +541,15 @@ fn tell(event: &Event, image: &TableImage) {
         }
         Step::Limited { limit: None } => {
             tracing::info!(incident, target, kind, "nothing is limited any more: rules match the attack");
+        }
+        Step::Shared { per_source } => {
+            tracing::warn!(
+                incident,
+                target,
+                kind,
+                per_source,
+                "each source is held to so many new connections per second"
+            );
         }
         Step::Challenged { on: true } => {
             tracing::warn!(incident, target, kind, "SYNs of sources that have proven nothing are challenged");

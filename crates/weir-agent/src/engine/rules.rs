@@ -106,7 +106,10 @@ impl Detection {
                 let (n, what) = (limited.packets, limited.told());
                 limit(LIMITS[1], format!("{what}, of sources that do not come regularly, over {n} per second"))
             });
-            return rules.chain(strays).chain(others).collect();
+            let shares = self.judge.shared().filter(|(_, of, _)| *of == incident.id).map(|(.., share)| share).max();
+            let shares =
+                shares.map(|n| limit(LIMITS[2], format!("new connections of one source, over {n} per second")));
+            return rules.chain(strays).chain(others).chain(shares).collect();
         }
         let Some(left) = self.judge.sleeping(incident.id) else { return Vec::new() };
         let rules = case.rules.iter().filter(written).map(|rule| {
@@ -134,8 +137,8 @@ impl Detection {
     }
 }
 
-/// What stands for a number where an incident limits: strangers, and sources that do not come regularly.
-pub(super) const LIMITS: [&str; 2] = ["limit", "regular"];
+/// What stands for a number where an incident limits: strangers, sources that do not come regularly, and each source.
+pub(super) const LIMITS: [&str; 3] = ["limit", "regular", "source"];
 
 const OBSERVES: &str = "its target observes";
 

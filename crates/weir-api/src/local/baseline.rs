@@ -24,6 +24,9 @@ pub struct BaselineRow {
     /// Connections that usually do; more is rare.
     #[serde(default)]
     pub usually_waiting: u64,
+    /// New connections per second of the source that opens most in calm times.
+    #[serde(default)]
+    pub busiest_source_connections_per_s: f64,
     /// What is usual, by kind of packets.
     pub kinds: Vec<BaselineKind>,
 }

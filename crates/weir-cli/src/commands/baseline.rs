@@ -41,6 +41,10 @@ fn table(w: &mut impl Write, out: Out, row: &BaselineRow) -> io::Result<()> {
         let (now, usual) = (units::of(row.waiting, "connection"), units::count(row.usually_waiting));
         writeln!(w, "waiting   {now} for an answer, rarely more than {usual}")?;
     }
+    if row.busiest_source_connections_per_s > 0.0 {
+        let most = row.busiest_source_connections_per_s;
+        writeln!(w, "sources   open rarely more than {most:.1} connections/s each, seen over ten seconds")?;
+    }
     let heads = ["KIND", "PACKETS/S>", "DEVIATION>", "P50>", "P95>", "P99>", "MAX>", "SLEEPING RULES>"];
     let mut table = Table::new(heads, out.colour);
     let came = |kind: &&BaselineKind| kind.packets_per_s > 0.0 || kind.this_hour.is_some() || kind.sleeping_rules > 0;

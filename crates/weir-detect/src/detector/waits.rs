@@ -154,7 +154,7 @@ impl Waits {
 }
 
 /// What is exceeded only rarely.
-fn usually(seconds: &Sketch) -> f64 {
+pub(super) fn usually(seconds: &Sketch) -> f64 {
     let rare = RARE.max(SECONDS / seconds.total().max(SECONDS));
     seconds.quantile(1.0 - rare).unwrap_or(0.0)
 }

@@ -33,6 +33,8 @@ pub struct Known {
     pub benign: usize,
     /// Connections in which a client waits, and how many usually do.
     pub waiting: (f64, f64),
+    /// Connections per second that the busiest source opens in calm times.
+    pub busiest_source: f64,
     /// Windows of calm from which on a rate is judged.
     pub warm_up: u64,
     /// Benign packets from which on a rule that matches none of them may drop.
@@ -61,6 +63,7 @@ impl Engine {
             kinds: kinds.collect(),
             benign: state.benign.packets().len(),
             waiting: (state.waiting.waits.level(), state.waiting.waits.usual()),
+            busiest_source: state.opening.openers.busiest(),
             warm_up: self.settings.warm_up,
             needed: (crate::bound::poisson_upper(0) / drop_below).ceil() as usize,
         })

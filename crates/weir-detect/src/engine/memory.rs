@@ -13,6 +13,7 @@ use weir_policy::rules::MatchVector;
 use super::Engine;
 use crate::baseline::WINDOWS_PER_SECOND;
 use crate::detector::handshake::Handshakes;
+use crate::detector::openers::Openers;
 use crate::detector::strays::Strays;
 use crate::detector::waits::Waits;
 use crate::slow::{Running, Slow};
@@ -32,6 +33,8 @@ pub struct Learned {
     strays: Strays,
     #[serde(default)]
     waits: Waits,
+    #[serde(default)]
+    openers: Openers,
     /// By the label of the kind of packets.
     kinds: BTreeMap<String, Kind>,
 }
@@ -71,8 +74,8 @@ impl Engine {
             (vector.label().to_owned(), Kind { learned: watch.learned(), hour })
         });
         let (handshakes, strays) = (state.handshakes.clone(), state.strays);
-        let waits = state.waiting.waits.learned();
-        Some(Learned { version: VERSION, handshakes, strays, waits, kinds: kinds.collect() })
+        let (waits, openers) = (state.waiting.waits.learned(), state.opening.openers.learned());
+        Some(Learned { version: VERSION, handshakes, strays, waits, openers, kinds: kinds.collect() })
     }
 
     /// Benign packets that a target's choice was made from, ever: how much it has changed.
@@ -129,6 +132,7 @@ impl Engine {
         state.handshakes = learned.handshakes.clone();
         state.strays = learned.strays;
         state.waiting.waits = learned.waits.clone();
+        state.opening.openers = learned.openers.clone();
         benign.unwrap_or_default().into_iter().for_each(|packet| state.benign.add(packet));
         for ((vector, watch), hours) in Vector::ALL.into_iter().zip(&mut state.watches).zip(&mut state.hours.kinds) {
             let Some(kind) = learned.kinds.get(vector.label()) else { continue };

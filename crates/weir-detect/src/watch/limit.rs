@@ -36,7 +36,7 @@ impl Limited {
 
 /// Whether a limit is an answer to a flood of a kind: TCP has better ones, its connections and the challenge.
 pub const fn answers(vector: Vector) -> bool {
-    !matches!(vector, Vector::Syn | Vector::Tcp | Vector::RstFin | Vector::Slow)
+    !matches!(vector, Vector::Syn | Vector::Tcp | Vector::RstFin | Vector::Slow | Vector::Connections)
 }
 
 /// What is to be held to a limit: what these rules match, and the kind of packets of these samples, which none of them matches. What was
@@ -49,7 +49,7 @@ pub fn matches(vector: Vector, rules: Vec<Match>, left: &[&MatchVector], before:
         Vector::Icmp => "protocol 1,58",
         Vector::Fragment => "fragment",
         // Whatever the others are, they are not one kind.
-        Vector::Other | Vector::Syn | Vector::Tcp | Vector::RstFin | Vector::Slow => "",
+        Vector::Other | Vector::Syn | Vector::Tcp | Vector::RstFin | Vector::Slow | Vector::Connections => "",
     };
     let whole = if left.is_empty() { None } else { text.parse().ok() };
     union(before, rules.into_iter().chain(whole))

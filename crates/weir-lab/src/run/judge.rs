@@ -69,7 +69,7 @@ pub fn outcome(scenario: &Scenario, arm: Arm, rehearsal: &Rehearsal, protected: 
     let mut report = Report {
         scenario: scenario.name.to_owned(),
         arm: arm.name().to_owned(),
-        asked: if scenario.asks == Asks::Stop { "stop" } else { "no_harm" }.to_owned(),
+        asked: scenario.asks.label().to_owned(),
         offered_pps: offered,
         bare_goodput: bare,
         goodput_under_attack: act.figures.goodput,
@@ -128,7 +128,7 @@ fn findings(scenario: &Scenario, by_itself: bool, report: &Report) -> Vec<String
             found.push(text);
         }
     };
-    let stops = scenario.asks == Asks::Stop;
+    let (stops, serves) = (scenario.asks == Asks::Stop, scenario.asks.serves());
     let (offered, wanted) = (report.offered_pps, report.wanted_pps as f64);
     check(
         offered < wanted * REACHED,
@@ -145,14 +145,14 @@ fn findings(scenario: &Scenario, by_itself: bool, report: &Report) -> Vec<String
         ),
     );
     let kept = report.goodput_ratio;
-    check(stops && kept < HOLDS, format!("with Weir the service kept only {}", percent(kept)));
+    check(serves && kept < HOLDS, format!("with Weir the service kept only {}", percent(kept)));
     // Where nothing was dropped, it is the attack that was another one.
     check(
-        !stops && !report.drops.is_empty() && kept < unprotected - ALIKE,
+        !serves && !report.drops.is_empty() && kept < unprotected - ALIKE,
         format!("with Weir the service kept {}, without it {}", percent(kept), percent(unprotected)),
     );
-    check(stops && by_itself && report.time_to_mitigate_ms.is_none(), "Weir noticed no attack".to_owned());
-    let late = report.time_to_mitigate_ms.filter(|ms| stops && by_itself && *ms > MITIGATED_MS);
+    check(serves && by_itself && report.time_to_mitigate_ms.is_none(), "Weir noticed no attack".to_owned());
+    let late = report.time_to_mitigate_ms.filter(|ms| serves && by_itself && *ms > MITIGATED_MS);
     check(late.is_some(), format!("it took Weir {:.0} ms to have rules in force", late.unwrap_or(0.0)));
     let dropped = report.attack_drop_ratio_mitigated.unwrap_or(1.0);
     check(

@@ -41,6 +41,6 @@ pub const HTTP_FLOOD: Scenario = Scenario {
     pps: 0,
     policy: || Policy::of(&[web("")]),
     learns: Learns::Rates,
-    expected: &[],
-    asks: Asks::NoHarm,
+    expected: &["source_connections"],
+    asks: Asks::Serve,
 };

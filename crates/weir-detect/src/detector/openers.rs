@@ -1,0 +1,364 @@
+//! Connection floods (HTTP floods and their like): every connection comes about, and nothing in a packet is wrong. What gives them away is who opens
+//! them: new sources, each of which opens far more than any did in calm times. A crowd is many sources that each open what one opens.
+//!
+//! Sources are known from samples of SYNs, which are few; so what one source opens is not counted for each but estimated for all at once, from how
+//! often two samples have the same source (the birthday problem): with `s` the share of pairs that do, the connection that somebody opens next is one of
+//! `s` times the rate of all that its source opens in a second.
+//!
+//! Sources that were there in calm times are left out of it: where all customers come through one proxy, a crowd is one source that opens much.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+use weir_abi::Addr;
+
+use super::waits::usually;
+use super::{CAP, Family, Score, words};
+use crate::baseline::WINDOWS_PER_SECOND;
+use crate::slow::Sketch;
+
+/// Samples of a window that are looked at.
+const SAMPLES: usize = 64;
+/// Windows that they are kept for: a second.
+const SECOND: usize = WINDOWS_PER_SECOND as usize;
+/// Seconds over which it is learned what a source opens, and the fewest.
+const SPAN: usize = 10;
+const LEAST_SPAN: usize = 3;
+/// Samples of a source, at least, for what it opened to be known.
+const OFTEN: f64 = 4.0;
+/// Known sources of a target; those that opened least go first.
+const KNOWN: usize = 1024;
+/// More than any source did: so many times the busiest one of calm times, each of those who open most of it …
+const TIMES: f64 = 2.0;
+/// … and more than a browser opens at once, so that its first second is no flood.
+const LEAST: f64 = 12.0;
+/// Pairs of samples that have the same source, at least: fewer may be chance.
+const PAIRS: usize = 10;
+/// The share of what comes that new sources open, at least.
+const MOST_OF_IT: f64 = 0.5;
+/// What is usual halves in weight when it is of so many seconds: a day.
+const DAY: f64 = 86_400.0;
+
+/// Who opens connections to a target.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Openers {
+    /// Samples of the window that runs: the source, and for how many packets each stands.
+    #[serde(skip)]
+    now: Vec<(u64, u32)>,
+    /// Those of the last second, by window.
+    #[serde(skip)]
+    recent: VecDeque<Vec<(u64, u32)>>,
+    /// Windows of the second that runs, and whether they were calm.
+    #[serde(skip)]
+    windows: usize,
+    #[serde(skip)]
+    disturbed: bool,
+    /// The last second's sources. They are believed when the next one is calm as well, so that a flood teaches nothing.
+    #[serde(skip)]
+    fresh: Option<Second>,
+    /// Seconds of calm.
+    #[serde(skip)]
+    calm: VecDeque<Second>,
+    /// Sources that were there, and how often they were seen.
+    #[serde(skip)]
+    known: BTreeMap<u64, f64>,
+    /// Seconds of calm, until now.
+    #[serde(skip)]
+    seconds: u64,
+    /// What the busiest source opens in a second, by second of calm.
+    #[serde(default)]
+    busiest: Sketch,
+}
+
+/// A second of calm.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Second {
+    /// SYNs that came.
+    syns: f64,
+    /// Samples of them, by source.
+    samples: BTreeMap<u64, f64>,
+}
+
+/// What the busiest source opened within some seconds: of those that were seen often enough to say so, and at least what the source of the next connection
+/// did, which few samples tell as well. Nothing where there are hardly any.
+fn busiest_of(seconds: &VecDeque<Second>) -> Option<f64> {
+    let mut sources = BTreeMap::<u64, f64>::new();
+    seconds.iter().flat_map(|second| &second.samples).for_each(|(source, n)| *sources.entry(*source).or_default() += n);
+    let samples: f64 = sources.values().sum();
+    if samples < 2.0 {
+        return None;
+    }
+    // Of all seconds together: one of which hardly anything was sampled says little.
+    let each = seconds.iter().map(|second| second.syns).sum::<f64>() / samples;
+    let most = sources.values().filter(|n| **n >= OFTEN).fold(0.0, |most: f64, n| most.max(*n));
+    let same: f64 = sources.values().map(|n| n * (n - 1.0)).sum();
+    Some(each * most.max(same / (samples - 1.0)) / seconds.len() as f64)
+}
+
+/// A source as limits see it, in a word: one IPv4 address, or one IPv6 /64 (whose highest bit is set where it is anybody's to use).
+fn word(source: Addr) -> u64 {
+    if source.is_v4() { source.lo & 0xffff_ffff } else { source.hi | 1 << 63 }
+}
+
+impl Openers {
+    /// Takes a sampled SYN.
+    pub fn sample(&mut self, source: Addr, weight: u32) {
+        if self.now.len() < SAMPLES {
+            self.now.push((word(source), weight));
+        }
+    }
+
+    /// Ends a window; so many SYNs came within the second that ends with it. What is said of those who open connections.
+    pub fn window(&mut self, second: u64, warm_up: u64) -> Option<Score> {
+        self.recent.push_back(std::mem::take(&mut self.now));
+        if self.recent.len() > SECOND {
+            self.recent.pop_front();
+        }
+        if (second as f64) < LEAST || !self.is_known(warm_up) {
+            return None;
+        }
+        let each = self.each(second as f64);
+        let most = (TIMES * self.busiest()).max(LEAST);
+        let (each, sources) = each.filter(|(each, _)| *each >= most)?;
+        let evidence = words(true, || {
+            format!(
+                "about {sources:.0} new sources open some {each:.0} connections/s each, the busiest one usually {:.1}",
+                self.busiest()
+            )
+        });
+        Some(Score { detector: "openers", family: Family::Shape, value: CAP, alarm: true, evidence })
+    }
+
+    /// Connections per second that the source of the next connection opens, of so many that all open, and how many such sources there are. Nothing
+    /// where most are no new sources, or too little is known of them.
+    fn each(&self, rate: f64) -> Option<(f64, f64)> {
+        let mut samples = self.recent.iter().flatten().copied().collect::<Vec<_>>();
+        let all: f64 = samples.iter().map(|(_, weight)| f64::from(*weight)).sum();
+        samples.retain(|(source, _)| !self.known.contains_key(source));
+        samples.sort_unstable();
+        let (mut sum, mut squares, mut same, mut pairs) = (0.0, 0.0, 0.0, 0);
+        for of_one in samples.chunk_by(|a, b| a.0 == b.0) {
+            let weights = || of_one.iter().map(|(_, weight)| f64::from(*weight));
+            let (own, own_squares) = (weights().sum::<f64>(), weights().map(|w| w * w).sum::<f64>());
+            same += own * own - own_squares;
+            sum += own;
+            squares += own_squares;
+            pairs += of_one.len() * (of_one.len() - 1) / 2;
+        }
+        if pairs < PAIRS || sum < MOST_OF_IT * all {
+            return None;
+        }
+        let share = same / (sum * sum - squares);
+        Some((rate * (sum / all) * share, 1.0 / share))
+    }
+
+    /// Learns from the window that ended, where it was calm; within its second so many SYNs came.
+    pub fn learn(&mut self, second: u64, calm: bool) {
+        self.disturbed |= !calm;
+        self.windows += 1;
+        if self.windows < SECOND {
+            return;
+        }
+        self.windows = 0;
+        if std::mem::take(&mut self.disturbed) {
+            self.fresh = None;
+            return;
+        }
+        self.seconds += 1;
+        let mut now = Second { syns: second as f64, ..Second::default() };
+        self.recent.iter().flatten().for_each(|(source, _)| *now.samples.entry(*source).or_default() += 1.0);
+        if let Some(believed) = self.fresh.replace(now) {
+            self.believe(believed);
+        }
+    }
+
+    fn believe(&mut self, second: Second) {
+        second.samples.iter().for_each(|(source, n)| *self.known.entry(*source).or_default() += n);
+        if self.known.len() > KNOWN {
+            self.forget_lesser_half();
+        }
+        self.calm.push_back(second);
+        if self.calm.len() > SPAN {
+            self.calm.pop_front();
+        }
+        if self.calm.len() < LEAST_SPAN {
+            return;
+        }
+        if let Some(most) = busiest_of(&self.calm) {
+            self.busiest.add(most, f64::INFINITY);
+        }
+        if self.busiest.total() >= DAY {
+            self.busiest.decay(0.5);
+        }
+    }
+
+    fn forget_lesser_half(&mut self) {
+        let mut all = std::mem::take(&mut self.known).into_iter().collect::<Vec<_>>();
+        all.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        all.truncate(KNOWN / 2);
+        // What was long ago weighs less, so that who is new has a chance.
+        self.known = all.into_iter().map(|(source, n)| (source, n / 2.0)).collect();
+    }
+
+    /// Whether enough was learned: of what is usual, and of who comes, which is not kept.
+    fn is_known(&self, warm_up: u64) -> bool {
+        let enough = warm_up as f64 / SECOND as f64;
+        // The first seconds are no span yet, and the last one is not believed.
+        self.busiest.total() + LEAST_SPAN as f64 >= enough && self.seconds as f64 >= enough.min(60.0)
+    }
+
+    /// Connections per second that the busiest source opens in calm times.
+    pub fn busiest(&self) -> f64 {
+        usually(&self.busiest)
+    }
+
+    /// What is usual, without what is now.
+    pub fn learned(&self) -> Self {
+        Self { busiest: self.busiest.clone(), ..Self::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Customers, a crowd of them, a flood, and customers behind one proxy.
+    use super::*;
+
+    /// Calm that is enough.
+    const WARM_UP: u64 = 100;
+
+    /// A source by its number, in either family.
+    fn source(n: u64) -> Addr {
+        if n.is_multiple_of(2) { Addr::v4(n as u32) } else { Addr { hi: 0x2001_0db8 << 32 | n << 16, lo: n } }
+    }
+
+    struct Service {
+        openers: Openers,
+        chance: u64,
+        alarms: Vec<(usize, String)>,
+    }
+
+    impl Service {
+        fn new() -> Self {
+            Self { openers: Openers::default(), chance: 7, alarms: Vec::new() }
+        }
+
+        fn random(&mut self, below: u64) -> u64 {
+            // Numerical Recipes' generator: the same each time.
+            self.chance = self.chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (self.chance >> 33) % below
+        }
+
+        /// So many windows in which each of these sources opens so many connections a second; one in `weight` is sampled.
+        fn run(&mut self, windows: usize, groups: &[(u64, u64, f64)], weight: u32, calm: bool) {
+            self.alarms.clear();
+            let mut seconds = VecDeque::new();
+            for at in 0..windows {
+                let mut count = 0;
+                for &(first, sources, each) in groups {
+                    let n = sources as f64 * each / SECOND as f64 + self.random(1000) as f64 / 1000.0;
+                    for _ in 0..n as u64 {
+                        count += 1;
+                        let who = first + self.random(sources);
+                        if self.random(u64::from(weight)) == 0 {
+                            self.openers.sample(source(who), weight);
+                        }
+                    }
+                }
+                seconds.push_back(count);
+                if seconds.len() > SECOND {
+                    seconds.pop_front();
+                }
+                let second = seconds.iter().sum();
+                if let Some(score) = self.openers.window(second, WARM_UP) {
+                    assert!(score.alarm && score.family == Family::Shape && score.value == CAP);
+                    self.alarms.push((at, score.evidence));
+                }
+                self.openers.learn(second, calm);
+            }
+        }
+    }
+
+    const CUSTOMERS: (u64, u64, f64) = (0, 128, 2.3);
+
+    fn calm() -> Service {
+        let mut service = Service::new();
+        service.run(600, &[CUSTOMERS], 1, true);
+        assert_eq!(service.alarms, []);
+        service
+    }
+
+    #[test]
+    fn a_flood_of_new_sources_that_open_much_is_noticed_within_a_second() {
+        for weight in [1, 8, 32] {
+            let mut service = calm();
+            assert!((2.3..8.0).contains(&service.openers.busiest()), "{}", service.openers.busiest());
+            service.run(30, &[CUSTOMERS, (1000, 128, 25.0)], weight, false);
+            let (at, evidence) = service.alarms.first().cloned().unwrap_or_default();
+            assert!((4..12).contains(&at), "one in {weight}: window {at}");
+            let about = evidence.split(' ').nth(1).and_then(|n| n.parse::<u32>().ok());
+            assert!(about.is_some_and(|n| (90..180).contains(&n)), "one in {weight}: {evidence}");
+        }
+    }
+
+    #[test]
+    fn a_crowd_is_none_whether_of_many_sources_or_behind_those_that_always_come() {
+        let mut service = calm();
+        service.run(100, &[(0, 128, 2.3), (1000, 3000, 2.3)], 8, false);
+        assert_eq!(service.alarms, [], "as many as open what one opens");
+        service.run(100, &[(0, 128, 60.0)], 8, false);
+        assert_eq!(service.alarms, [], "customers who were there before");
+        // One proxy has all of them.
+        let mut behind = Service::new();
+        behind.run(600, &[(5, 1, 40.0)], 1, true);
+        behind.run(100, &[(5, 1, 900.0)], 4, false);
+        assert_eq!(behind.alarms, []);
+        // Browsers that open six connections each within their first second and no more.
+        let mut small = Service::new();
+        small.run(600, &[(0, 20, 0.2)], 1, true);
+        for page in 0..10 {
+            small.run(10, &[(10_000 + 500 * page, 500, 6.0)], 4, false);
+            assert_eq!(small.alarms, []);
+        }
+    }
+
+    #[test]
+    fn forged_sources_are_none_and_a_flood_teaches_nothing() {
+        let mut service = calm();
+        service.run(50, &[(1 << 20, 1 << 30, 0.00001)], 8, false);
+        assert_eq!(service.alarms, []);
+        let mut service = calm();
+        let (known, busiest) = (service.openers.known.len(), service.openers.busiest());
+        // It is noticed after a second, in the calm of which it was.
+        service.run(10, &[CUSTOMERS, (1000, 128, 25.0)], 1, true);
+        service.run(100, &[CUSTOMERS, (1000, 128, 25.0)], 1, false);
+        service.run(60, &[CUSTOMERS], 1, true);
+        assert_eq!((service.openers.known.len(), service.openers.busiest()), (known, busiest));
+    }
+
+    #[test]
+    fn nothing_is_said_before_enough_is_known_and_what_is_usual_is_kept() {
+        let mut service = Service::new();
+        service.run(60, &[CUSTOMERS], 1, true);
+        service.run(30, &[CUSTOMERS, (1000, 128, 25.0)], 1, false);
+        assert_eq!(service.alarms, []);
+        let kept = calm().openers.learned();
+        assert_eq!((kept.known.len(), kept.busiest()), (0, calm().openers.busiest()));
+        let text = serde_json::to_string(&kept).unwrap();
+        assert_eq!(serde_json::from_str::<Openers>(&text).unwrap(), kept);
+        // Who comes is learned anew.
+        let mut again = Service { openers: kept, ..Service::new() };
+        again.run(60, &[CUSTOMERS, (1000, 128, 25.0)], 1, true);
+        assert_eq!(again.alarms, []);
+    }
+
+    #[test]
+    fn memory_is_bounded_and_who_opens_most_stays() {
+        let mut service = Service::new();
+        service.run(10, &[(7, 1, 50.0)], 1, true);
+        for day in 0..40 {
+            service.run(20, &[(7, 1, 50.0), (1000 * day + 1000, 1000, 0.3)], 1, true);
+            assert!(service.openers.known.len() <= KNOWN && service.openers.recent.len() <= SECOND);
+        }
+        assert!(service.openers.known.contains_key(&word(source(7))));
+    }
+}
