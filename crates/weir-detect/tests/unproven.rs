@@ -56,6 +56,19 @@ fn answers_to_a_target_that_nobody_knows_are_limited_by_their_ports() {
     assert_eq!(laid(&traffic.engine), []);
 }
 
+/// A carpet's part at one target: too few packets for rules to be looked for before three windows are over, and enough to see that nobody asked.
+#[test]
+fn a_few_answers_that_nobody_asked_for_are_limited_in_their_first_window() {
+    let mut traffic = Traffic::new();
+    let ntp = traffic.windows(3, |traffic| traffic.reflected(30, 123));
+    assert_eq!((began(&ntp), limits(&ntp)), (vec![(0, Label::Attack)], vec![(0, "udp and sport 123".to_owned())]));
+    assert_eq!(laid(&traffic.engine), [("udp and sport 123".to_owned(), Mode::Limit)]);
+    // What the limit would let pass needs none.
+    let mut little = Traffic::new();
+    let less = little.windows(3, |traffic| traffic.reflected(20, 123));
+    assert_eq!((began(&less), limits(&less)), (vec![(0, Label::Attack)], vec![]));
+}
+
 /// A thousand packets of customers are known, which is too few to drop by a rule: it limits what it matches, and no more.
 #[test]
 fn a_rule_that_may_not_drop_limits_what_it_matches() {

@@ -39,6 +39,11 @@ pub const fn answers(vector: Vector) -> bool {
     !matches!(vector, Vector::Syn | Vector::Tcp | Vector::RstFin | Vector::Slow | Vector::Connections)
 }
 
+/// Whether packets of a kind are answers, which somebody must have asked for.
+pub const fn is_answer(vector: Vector) -> bool {
+    matches!(vector, Vector::UdpReflection | Vector::SynAck)
+}
+
 /// What is to be held to a limit: what these rules match, and the kind of packets of these samples, which none of them matches. What was
 /// limited before stays, since attacks take turns.
 pub fn matches(vector: Vector, rules: Vec<Match>, left: &[&MatchVector], before: &[Match]) -> Vec<Match> {

@@ -23,6 +23,8 @@ pub use asleep::Asleep;
 
 /// Samples that are enough when an attack is too slow for more.
 const FEW: usize = 16;
+/// Of answers that nobody asked for.
+const FEWEST: usize = 4;
 /// Windows after which few samples are enough.
 const PATIENCE: u32 = 3;
 /// After so many attempts a second passes before each.
@@ -204,16 +206,20 @@ impl Open {
         if dropped && !escapes && rules.is_empty() {
             return self.limited.take().map(|_| Step::Limited { limit: None });
         }
-        let looked = self.attempts > 0 || signature.is_some();
+        // Answers that nobody asked for need no look: their ports are enough, and few packets tell those.
+        let unasked = self.hygiene && limit::is_answer(now.vector);
+        let looked = self.attempts > 0 || signature.is_some() || unasked;
         let harmless = limit::harmless(now.usual);
         // A burst that the limit would let pass needs none.
-        let needed = now.second > harmless && escapes;
+        let comes = if unasked { now.count * f64::from(WINDOWS_PER_SECOND) } else { now.second as f64 };
+        let needed = comes > harmless as f64 && escapes;
         if !looked || self.limited.is_none() && !needed {
             return None;
         }
         let samples = self.samples.iter().map(|sampled| &sampled.packet);
         let left = samples.filter(|packet| !rules.iter().any(|rule| rule.holds(packet))).collect::<Vec<_>>();
-        let much = left.len() >= FEW && left.len() as f64 >= UNMATCHED * self.samples.len() as f64;
+        let few = if unasked { FEWEST } else { FEW };
+        let much = left.len() >= few && left.len() as f64 >= UNMATCHED * self.samples.len() as f64;
         let before = self.limited.as_ref().map_or(&[][..], |limited| &limited.matches);
         let matches = limit::matches(now.vector, rules, if much { &left } else { &[] }, before);
         if matches == before {
