@@ -245,9 +245,10 @@ impl Incidents {
                     None => format!("{LIMITED}none any more: rules match nearly everything"),
                 });
             }
-            Step::Shared { per_source } => {
+            Step::Shared { per_source, sources } => {
                 let Some(incident) = self.0.get_mut(&id) else { return };
                 incident.acts(window);
+                incident.sources = sources;
                 incident.evidence.push(format!("{LIMITED}{per_source} new connections/s of each source"));
             }
             Step::Challenged { on } => {

@@ -122,6 +122,8 @@ pub enum Step {
     Shared {
         /// Connections per second.
         per_source: u64,
+        /// Who opens them.
+        sources: Sources,
     },
     /// SYNs of sources that have proven nothing are to be challenged, or are not any more.
     Challenged {

@@ -67,7 +67,7 @@ impl Detection {
                 };
                 case.steps.add(at, Kind::Limit, text);
             }
-            Step::Shared { per_source } => {
+            Step::Shared { per_source, .. } => {
                 let text = format!("each source is held to {per_source} new connections per second");
                 case.steps.add(at, Kind::Limit, text);
             }

@@ -542,7 +542,7 @@ fn tell(event: &Event, image: &TableImage) {
         Step::Limited { limit: None } => {
             tracing::info!(incident, target, kind, "nothing is limited any more: rules match the attack");
         }
-        Step::Shared { per_source } => {
+        Step::Shared { per_source, .. } => {
             tracing::warn!(
                 incident,
                 target,

@@ -16,6 +16,7 @@ use super::waits::usually;
 use super::{CAP, Family, Score, words};
 use crate::baseline::WINDOWS_PER_SECOND;
 use crate::slow::Sketch;
+use crate::sources::Sources;
 
 /// Samples of a window that are looked at.
 const SAMPLES: usize = 64;
@@ -95,9 +96,14 @@ fn busiest_of(seconds: &VecDeque<Second>) -> Option<f64> {
     Some(each * most.max(same / (samples - 1.0)) / seconds.len() as f64)
 }
 
-/// A source as limits see it, in a word: one IPv4 address, or one IPv6 /64 (whose highest bit is set where it is anybody's to use).
+/// A source as limits see it, in a word: one IPv4 address, or one IPv6 /64, of which none has 32 zeros in front.
 fn word(source: Addr) -> u64 {
-    if source.is_v4() { source.lo & 0xffff_ffff } else { source.hi | 1 << 63 }
+    if source.is_v4() { source.lo & 0xffff_ffff } else { source.hi }
+}
+
+/// The address again, or the first one of the /64.
+fn address(word: u64) -> Addr {
+    u32::try_from(word).map_or(Addr { hi: word, lo: 0 }, Addr::v4)
 }
 
 impl Openers {
@@ -150,6 +156,12 @@ impl Openers {
         }
         let share = same / (sum * sum - squares);
         Some((rate * (sum / all) * share, 1.0 / share))
+    }
+
+    /// The new sources of the last second.
+    pub fn sources(&self) -> Sources {
+        let new = self.recent.iter().flatten().filter(|(source, _)| !self.known.contains_key(source));
+        Sources::of(new.map(|(source, _)| address(*source)))
     }
 
     /// Learns from the window that ended, where it was calm; within its second so many SYNs came.
@@ -297,6 +309,12 @@ mod tests {
             assert!((4..12).contains(&at), "one in {weight}: window {at}");
             let about = evidence.split(' ').nth(1).and_then(|n| n.parse::<u32>().ok());
             assert!(about.is_some_and(|n| (90..180).contains(&n)), "one in {weight}: {evidence}");
+            let sources = service.openers.sources();
+            assert!((60..200).contains(&sources.estimate) && !sources.top.is_empty(), "one in {weight}: {sources:?}");
+            assert!(
+                sources.top.iter().all(|(top, _)| (1000..1128).any(|n| word(source(n)) == word(*top))),
+                "{sources:?}"
+            );
         }
     }
 

@@ -95,7 +95,7 @@ impl Opening {
             steps.push(Step::Began { label: Label::Attack, verdict: fuse(verdict), rates, early: 0 });
             if let Some(per_source) = limit {
                 life.answered();
-                steps.push(Step::Shared { per_source });
+                steps.push(Step::Shared { per_source, sources: self.openers.sources() });
             }
             self.open = Some(Open { life, limit });
         }
@@ -111,7 +111,8 @@ impl Opening {
         let score = score.filter(|_| many);
         let sure = self.entry.takes(score.is_some(), false);
         let score = score.filter(|_| sure)?;
-        let evidence = format!("{completed:.0} connections/s come about, usual {usual:.0}");
+        let limits = if opened.may_limit { "" } else { "; nothing is done, the policy limits each source itself" };
+        let evidence = format!("{completed:.0} connections/s come about, usual {usual:.0}{limits}");
         Some(vec![score, Score { detector: "rate", family: Family::Volume, value: CAP, alarm: true, evidence }])
     }
 }
@@ -134,7 +135,9 @@ mod tests {
     fn name(step: &Step) -> String {
         match step {
             Step::Began { label, verdict, .. } => format!("{} {}", label.label(), verdict.families.len()),
-            Step::Shared { per_source } => format!("shared {per_source}"),
+            Step::Shared { per_source, sources } if !sources.scattered && !sources.top.is_empty() => {
+                format!("shared {per_source}")
+            }
             Step::Now(state) => state.label().to_owned(),
             Step::Released(release) => format!("released {}", release.label()),
             other => panic!("{other:?}"),
