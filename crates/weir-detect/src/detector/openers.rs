@@ -15,7 +15,7 @@ use weir_abi::Addr;
 use super::waits::usually;
 use super::{CAP, Family, Score, words};
 use crate::baseline::WINDOWS_PER_SECOND;
-use crate::slow::Sketch;
+use crate::slow::{GROWTH, Sketch};
 use crate::sources::Sources;
 
 /// Samples of a window that are looked at.
@@ -38,7 +38,7 @@ const PAIRS: usize = 10;
 /// The share of what comes that new sources open, at least.
 const MOST_OF_IT: f64 = 0.5;
 /// What is usual halves in weight when it is of so many seconds: a day.
-const DAY: f64 = 86_400.0;
+const DAY: u32 = 86_400;
 
 /// Who opens connections to a target.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -69,6 +69,11 @@ pub struct Openers {
     /// What the busiest source opens in a second, by second of calm.
     #[serde(default)]
     busiest: Sketch,
+    /// What that was a day ago, and seconds of calm since: nobody teaches more than so much a day. The first day is taken as it is.
+    #[serde(default)]
+    before: Option<f64>,
+    #[serde(default)]
+    today: u32,
 }
 
 /// A second of calm.
@@ -197,9 +202,13 @@ impl Openers {
             return;
         }
         if let Some(most) = busiest_of(&self.calm) {
-            self.busiest.add(most, f64::INFINITY);
+            self.busiest.add(most, self.before.map_or(f64::INFINITY, |before| GROWTH * before.max(LEAST / TIMES)));
         }
-        if self.busiest.total() >= DAY {
+        self.today += 1;
+        if self.today >= DAY {
+            (self.before, self.today) = (Some(self.busiest()), 0);
+        }
+        if self.busiest.total() >= f64::from(DAY) {
             self.busiest.decay(0.5);
         }
     }
@@ -226,7 +235,7 @@ impl Openers {
 
     /// What is usual, without what is now.
     pub fn learned(&self) -> Self {
-        Self { busiest: self.busiest.clone(), ..Self::default() }
+        Self { busiest: self.busiest.clone(), before: self.before, today: self.today, ..Self::default() }
     }
 }
 
@@ -367,6 +376,24 @@ mod tests {
         let mut again = Service { openers: kept, ..Service::new() };
         again.run(60, &[CUSTOMERS, (1000, 128, 25.0)], 1, true);
         assert_eq!(again.alarms, []);
+    }
+
+    /// A source that opens ever more from day to day, each of which is as calm as the one before.
+    #[test]
+    fn nobody_teaches_more_than_a_fifth_a_day() {
+        let mut openers = Openers::default();
+        let mut day = |each: f64| {
+            for _ in 0..DAY {
+                let samples = BTreeMap::from([(1, 50.0), (2, 50.0)]);
+                openers.believe(Second { syns: 2.0 * each, samples });
+            }
+            openers.busiest()
+        };
+        let first = day(30.0);
+        assert!((28.0..32.0).contains(&first), "{first}");
+        let patient = [300.0, 300.0, 300.0].map(&mut day);
+        assert!(patient[0] <= 1.25 * first && patient[2] <= 1.25 * 1.2 * 1.2 * first, "{patient:?}");
+        assert!(patient[2] > first, "{patient:?}");
     }
 
     #[test]
