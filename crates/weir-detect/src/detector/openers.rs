@@ -31,10 +31,12 @@ const OFTEN: f64 = 4.0;
 const KNOWN: usize = 1024;
 /// More than any source did: so many times the busiest one of calm times, each of those who open most of it …
 const TIMES: f64 = 2.0;
-/// … and more than a browser opens at once, so that its first second is no flood.
-const LEAST: f64 = 12.0;
-/// Pairs of samples that have the same source, at least: fewer may be chance.
+/// … and more than a browser opens at once, which is six, so that its first second is no flood.
+const LEAST: f64 = 10.0;
+/// Pairs of samples that have the same source, at least: fewer may be chance …
 const PAIRS: usize = 10;
+/// … and from so many on what they say is within a fifth, and one window is enough.
+const SURE: usize = 30;
 /// The share of what comes that new sources open, at least.
 const MOST_OF_IT: f64 = 0.5;
 /// What is usual halves in weight when it is of so many seconds: a day.
@@ -119,8 +121,8 @@ impl Openers {
         }
     }
 
-    /// Ends a window; so many SYNs came within the second that ends with it. What is said of those who open connections.
-    pub fn window(&mut self, second: u64, warm_up: u64) -> Option<Score> {
+    /// Ends a window; so many SYNs came within the second that ends with it. What is said of those who open connections, and whether that is sure.
+    pub fn window(&mut self, second: u64, warm_up: u64) -> Option<(Score, bool)> {
         self.recent.push_back(std::mem::take(&mut self.now));
         if self.recent.len() > SECOND {
             self.recent.pop_front();
@@ -130,19 +132,19 @@ impl Openers {
         }
         let each = self.each(second as f64);
         let most = (TIMES * self.busiest()).max(LEAST);
-        let (each, sources) = each.filter(|(each, _)| *each >= most)?;
+        let (each, sources, pairs) = each.filter(|(each, ..)| *each >= most)?;
         let evidence = words(true, || {
             format!(
                 "about {sources:.0} new sources open some {each:.0} connections/s each, the busiest one usually {:.1}",
                 self.busiest()
             )
         });
-        Some(Score { detector: "openers", family: Family::Shape, value: CAP, alarm: true, evidence })
+        Some((Score { detector: "openers", family: Family::Shape, value: CAP, alarm: true, evidence }, pairs >= SURE))
     }
 
-    /// Connections per second that the source of the next connection opens, of so many that all open, and how many such sources there are. Nothing
-    /// where most are no new sources, or too little is known of them.
-    fn each(&self, rate: f64) -> Option<(f64, f64)> {
+    /// Connections per second that the source of the next connection opens, of so many that all open; how many such sources there are; and from how
+    /// many pairs that is known. Nothing where most are no new sources, or too little is known of them.
+    fn each(&self, rate: f64) -> Option<(f64, f64, usize)> {
         let mut samples = self.recent.iter().flatten().copied().collect::<Vec<_>>();
         let all: f64 = samples.iter().map(|(_, weight)| f64::from(*weight)).sum();
         samples.retain(|(source, _)| !self.known.contains_key(source));
@@ -160,7 +162,7 @@ impl Openers {
             return None;
         }
         let share = same / (sum * sum - squares);
-        Some((rate * (sum / all) * share, 1.0 / share))
+        Some((rate * (sum / all) * share, 1.0 / share, pairs))
     }
 
     /// The new sources of the last second.
@@ -290,7 +292,7 @@ mod tests {
                     seconds.pop_front();
                 }
                 let second = seconds.iter().sum();
-                if let Some(score) = self.openers.window(second, WARM_UP) {
+                if let Some((score, _)) = self.openers.window(second, WARM_UP) {
                     assert!(score.alarm && score.family == Family::Shape && score.value == CAP);
                     self.alarms.push((at, score.evidence));
                 }

@@ -14,8 +14,10 @@ use crate::watch::{Label, Step};
 const ROOM: f64 = 2.0;
 /// Connections per second that a source may open in any case: a browser's, one page after the other.
 const LEAST: u64 = 5;
-/// Of all, so many times what is usual must come.
+/// Of all, so many times what is usual must come …
 const FLOODED: f64 = 2.0;
+/// … and so many a second, which no service is overrun by: a new client that works through something is no flood.
+const FEW: f64 = 100.0;
 
 /// What a window says of a target's new connections.
 #[derive(Clone, Copy, Debug)]
@@ -104,13 +106,14 @@ impl Opening {
     }
 
     /// What the detectors say where it is an attack: far more connections than usual, most of which come about, and those who open them.
-    fn begins(&mut self, score: Option<Score>, opened: &Opened) -> Option<Vec<Score>> {
+    fn begins(&mut self, score: Option<(Score, bool)>, opened: &Opened) -> Option<Vec<Score>> {
         // Not how many ask: who forges his sources could bring a limit upon others.
         let (completed, usual) = (opened.completed? as f64, per_second(opened.usual));
-        let many = completed > FLOODED * usual;
+        let many = completed > (FLOODED * usual).max(FEW);
         let score = score.filter(|_| many);
-        let sure = self.entry.takes(score.is_some(), false);
-        let score = score.filter(|_| sure)?;
+        let proof = score.as_ref().is_some_and(|(_, sure)| *sure);
+        let begins = self.entry.takes(score.is_some(), proof);
+        let (score, _) = score.filter(|_| begins)?;
         let limits = if opened.may_limit { "" } else { "; nothing is done, the policy limits each source itself" };
         let evidence = format!("{completed:.0} connections/s come about, usual {usual:.0}{limits}");
         Some(vec![score, Score { detector: "rate", family: Family::Volume, value: CAP, alarm: true, evidence }])
@@ -152,15 +155,18 @@ mod tests {
                 for n in 0..customers {
                     self.opening.openers.sample(Addr::v4((self.at * customers + n) as u32 % 100), 1);
                 }
+                let sources = if customers == 0 { 1 } else { 100 };
                 for n in 0..others.min(50) {
                     let by_chance = (self.at * 50 + n).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
-                    self.opening.openers.sample(Addr::v4((1 << 20) + by_chance as u32 % 100), others as u32 / 50);
+                    self.opening
+                        .openers
+                        .sample(Addr::v4((1 << 20) + by_chance as u32 % sources), (others as u32).div_ceil(50));
                 }
                 self.at += 1;
                 let syns = customers + others;
                 let completed = self.seen.then_some(10 * completed);
-                let opened =
-                    Opened { syns: (syns, 10 * syns), usual: 14.0, completed, calm, may_limit: self.may_limit };
+                let usual = if customers == 0 { 0.1 } else { 14.0 };
+                let opened = Opened { syns: (syns, 10 * syns), usual, completed, calm, may_limit: self.may_limit };
                 told.extend(self.opening.window(&opened, WARM_UP).iter().map(|step| (at, name(step))));
             }
             told
@@ -204,6 +210,9 @@ mod tests {
         let mut blind = calm();
         blind.seen = false;
         is(&blind.run(100, [14, 300, 200], false), &[]);
+        // Nor is a client that opens sixty a second where nobody else opens any.
+        let mut job = calm();
+        is(&job.run(100, [0, 6, 6], false), &[]);
         // And more customers than usual are none.
         let crowd = calm().run(100, [300, 0, 300], false);
         is(&crowd, &[]);
