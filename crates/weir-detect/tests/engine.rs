@@ -456,14 +456,15 @@ proptest! {
         let mut withdrawn = std::collections::BTreeSet::new();
         let mut labels = std::collections::BTreeMap::new();
         let mut corroborated = std::collections::BTreeSet::new();
-        let row = |slots| Row { seen: true, challenge: true, ..Row::new(1, slots) };
+        let row = |slots| Row { seen: true, challenge: true, share: true, ..Row::new(1, slots) };
         engine.window(0, &[row(slots)]);
         for (number, (counts, samples)) in (1..).zip(windows) {
             counts.into_iter().for_each(|(slot, n)| slots[slot] += n);
             for (vector, bytes) in samples {
                 let mut packet = weir_policy::rules::MatchVector::default();
                 packet[..4].copy_from_slice(&bytes);
-                engine.sample(1, Vector::ALL[vector], || Sampled { packet, source: Addr::default(), weight: 1, proven: bytes[0] & 1 == 0 });
+                let source = Addr::v4(u32::from(bytes[1] & 3));
+                engine.sample(1, Vector::ALL[vector], || Sampled { packet, source, weight: 1, proven: bytes[0] & 1 == 0 });
             }
             for event in engine.window(number, &[row(slots)]) {
                 if let Step::Began { label, .. } = event.step {
@@ -490,6 +491,10 @@ proptest! {
                     }
                     Step::Challenged { .. } => prop_assert!(event.vector == Vector::Syn && labels.get(&event.incident) == Some(&Label::Attack)),
                     Step::Held { strays } => prop_assert!(strays >= 200),
+                    Step::Shared { per_source, .. } => {
+                        prop_assert!(event.vector == Vector::Connections && per_source >= 5);
+                        prop_assert!(corroborated.contains(&event.incident));
+                    }
                     Step::Withdrawn { rules, .. } => withdrawn.extend(rules.iter().map(|rule| (event.incident, rule.to_string()))),
                     Step::Signed { signature, .. } => {
                         let again = |rule: &Signed| withdrawn.contains(&(event.incident, rule.matches.to_string()));
@@ -508,5 +513,6 @@ proptest! {
             engine.window(number, &[row(slots)]);
         }
         prop_assert_eq!((engine.signatures().count(), engine.held().count(), engine.challenged().count()), (0, 0, 0));
+        prop_assert_eq!(engine.shared().count(), 0);
     }
 }
