@@ -58,14 +58,14 @@ fn answers_to_a_target_that_nobody_knows_are_limited_by_their_ports() {
 
 /// A carpet's part at one target: too few packets for rules to be looked for before three windows are over, and enough to see that nobody asked.
 #[test]
-fn a_few_answers_that_nobody_asked_for_are_limited_in_their_first_window() {
+fn a_few_answers_that_nobody_asked_for_are_limited_as_soon_as_they_are_more_than_the_limit() {
     let mut traffic = Traffic::new();
-    let ntp = traffic.windows(3, |traffic| traffic.reflected(30, 123));
-    assert_eq!((began(&ntp), limits(&ntp)), (vec![(0, Label::Attack)], vec![(0, "udp and sport 123".to_owned())]));
+    let ntp = traffic.windows(3, |traffic| traffic.reflected(70, 123));
+    assert_eq!((began(&ntp), limits(&ntp)), (vec![(0, Label::Attack)], vec![(2, "udp and sport 123".to_owned())]));
     assert_eq!(laid(&traffic.engine), [("udp and sport 123".to_owned(), Mode::Limit)]);
     // What the limit would let pass needs none.
     let mut little = Traffic::new();
-    let less = little.windows(3, |traffic| traffic.reflected(20, 123));
+    let less = little.windows(30, |traffic| traffic.reflected(20, 123));
     assert_eq!((began(&less), limits(&less)), (vec![(0, Label::Attack)], vec![]));
 }
 

@@ -210,9 +210,8 @@ impl Open {
         let unasked = self.hygiene && limit::is_answer(now.vector);
         let looked = self.attempts > 0 || signature.is_some() || unasked;
         let harmless = limit::harmless(now.usual);
-        // A burst that the limit would let pass needs none.
-        let comes = if unasked { now.count * f64::from(WINDOWS_PER_SECOND) } else { now.second as f64 };
-        let needed = comes > harmless as f64 && escapes;
+        // A burst that the limit would let pass needs none: names are called out in every office, too, and nobody asked.
+        let needed = now.second > harmless && escapes;
         if !looked || self.limited.is_none() && !needed {
             return None;
         }
