@@ -227,7 +227,8 @@ impl Openers {
     fn is_known(&self, warm_up: u64) -> bool {
         let enough = warm_up as f64 / SECOND as f64;
         // The first seconds are no span yet, and the last one is not believed.
-        self.busiest.total() + LEAST_SPAN as f64 >= enough && self.seconds as f64 >= enough.min(60.0)
+        let known = |seconds: f64, of: f64| seconds + LEAST_SPAN as f64 >= of;
+        known(self.busiest.total(), enough) && known(self.seconds as f64, enough.min(60.0))
     }
 
     /// Connections per second that the busiest source opens in calm times.
