@@ -29,7 +29,7 @@ pub struct Regulars {
 }
 
 /// A source as limits see it: one IPv4 address, or one IPv6 /64.
-fn one(source: Addr) -> Addr {
+pub(crate) fn one(source: Addr) -> Addr {
     if source.is_v4() { source } else { Addr { lo: 0, ..source } }
 }
 

@@ -60,7 +60,10 @@ fn answers_to_a_target_that_nobody_knows_are_limited_by_their_ports() {
 #[test]
 fn a_few_answers_that_nobody_asked_for_are_limited_as_soon_as_they_are_more_than_the_limit() {
     let mut traffic = Traffic::new();
-    let ntp = traffic.windows(3, |traffic| traffic.reflected(70, 123));
+    let ntp = traffic.windows(3, |traffic| {
+        traffic.unseen_answers(65);
+        traffic.reflected(5, 123);
+    });
     assert_eq!((began(&ntp), limits(&ntp)), (vec![(0, Label::Attack)], vec![(2, "udp and sport 123".to_owned())]));
     assert_eq!(laid(&traffic.engine), [("udp and sport 123".to_owned(), Mode::Limit)]);
     // What the limit would let pass needs none.

@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 use weir_abi::Addr;
 
 use super::waits::usually;
-use super::{CAP, Family, Score, words};
+use super::{CAP, Family, Score};
 use crate::baseline::WINDOWS_PER_SECOND;
+use crate::regulars::one;
 use crate::slow::{GROWTH, Sketch};
 use crate::sources::Sources;
 
@@ -47,10 +48,10 @@ const DAY: u32 = 86_400;
 pub struct Openers {
     /// Samples of the window that runs: the source, and for how many packets each stands.
     #[serde(skip)]
-    now: Vec<(u64, u32)>,
+    now: Vec<(Addr, u32)>,
     /// Those of the last second, by window.
     #[serde(skip)]
-    recent: VecDeque<Vec<(u64, u32)>>,
+    recent: VecDeque<Vec<(Addr, u32)>>,
     /// Windows of the second that runs, and whether they were calm.
     #[serde(skip)]
     windows: usize,
@@ -64,7 +65,7 @@ pub struct Openers {
     calm: VecDeque<Second>,
     /// Sources that were there, and how often they were seen.
     #[serde(skip)]
-    known: BTreeMap<u64, f64>,
+    known: BTreeMap<Addr, f64>,
     /// Seconds of calm, until now.
     #[serde(skip)]
     seconds: u64,
@@ -84,13 +85,13 @@ struct Second {
     /// SYNs that came.
     syns: f64,
     /// Samples of them, by source.
-    samples: BTreeMap<u64, f64>,
+    samples: BTreeMap<Addr, f64>,
 }
 
 /// What the busiest source opened within some seconds: of those that were seen often enough to say so, and at least what the source of the next connection
 /// did, which few samples tell as well. Nothing where there are hardly any.
 fn busiest_of(seconds: &VecDeque<Second>) -> Option<f64> {
-    let mut sources = BTreeMap::<u64, f64>::new();
+    let mut sources = BTreeMap::<Addr, f64>::new();
     seconds.iter().flat_map(|second| &second.samples).for_each(|(source, n)| *sources.entry(*source).or_default() += n);
     let samples: f64 = sources.values().sum();
     if samples < 2.0 {
@@ -103,42 +104,33 @@ fn busiest_of(seconds: &VecDeque<Second>) -> Option<f64> {
     Some(each * most.max(same / (samples - 1.0)) / seconds.len() as f64)
 }
 
-/// A source as limits see it, in a word: one IPv4 address, or one IPv6 /64, of which none has 32 zeros in front.
-fn word(source: Addr) -> u64 {
-    if source.is_v4() { source.lo & 0xffff_ffff } else { source.hi }
-}
-
-/// The address again, or the first one of the /64.
-fn address(word: u64) -> Addr {
-    u32::try_from(word).map_or(Addr { hi: word, lo: 0 }, Addr::v4)
-}
-
 impl Openers {
     /// Takes a sampled SYN.
     pub fn sample(&mut self, source: Addr, weight: u32) {
         if self.now.len() < SAMPLES {
-            self.now.push((word(source), weight));
+            self.now.push((one(source), weight));
         }
     }
 
-    /// Ends a window; so many SYNs came within the second that ends with it. What is said of those who open connections, and whether that is sure.
-    pub fn window(&mut self, second: u64, warm_up: u64) -> Option<(Score, bool)> {
+    /// Ends a window.
+    pub fn window(&mut self) {
         self.recent.push_back(std::mem::take(&mut self.now));
         if self.recent.len() > SECOND {
             self.recent.pop_front();
         }
+    }
+
+    /// What is said of those who opened connections within the last second, in which so many SYNs came, and whether that is sure.
+    pub fn judge(&self, second: u64, warm_up: u64) -> Option<(Score, bool)> {
         if (second as f64) < LEAST || !self.is_known(warm_up) {
             return None;
         }
-        let each = self.each(second as f64);
-        let most = (TIMES * self.busiest()).max(LEAST);
-        let (each, sources, pairs) = each.filter(|(each, ..)| *each >= most)?;
-        let evidence = words(true, || {
-            format!(
-                "about {sources:.0} new sources open some {each:.0} connections/s each, the busiest one usually {:.1}",
-                self.busiest()
-            )
-        });
+        let usual = self.busiest();
+        let (each, sources, pairs) =
+            self.each(second as f64).filter(|(each, ..)| *each >= (TIMES * usual).max(LEAST))?;
+        let evidence = format!(
+            "about {sources:.0} new sources open some {each:.0} connections/s each, the busiest one usually {usual:.1}"
+        );
         Some((Score { detector: "openers", family: Family::Shape, value: CAP, alarm: true, evidence }, pairs >= SURE))
     }
 
@@ -168,7 +160,7 @@ impl Openers {
     /// The new sources of the last second.
     pub fn sources(&self) -> Sources {
         let new = self.recent.iter().flatten().filter(|(source, _)| !self.known.contains_key(source));
-        Sources::of(new.map(|(source, _)| address(*source)))
+        Sources::of(new.map(|(source, _)| *source))
     }
 
     /// Learns from the window that ended, where it was calm; within its second so many SYNs came.
@@ -293,7 +285,8 @@ mod tests {
                     seconds.pop_front();
                 }
                 let second = seconds.iter().sum();
-                if let Some((score, _)) = self.openers.window(second, WARM_UP) {
+                self.openers.window();
+                if let Some((score, _)) = self.openers.judge(second, WARM_UP) {
                     assert!(score.alarm && score.family == Family::Shape && score.value == CAP);
                     self.alarms.push((at, score.evidence));
                 }
@@ -323,10 +316,7 @@ mod tests {
             assert!(about.is_some_and(|n| (90..180).contains(&n)), "one in {weight}: {evidence}");
             let sources = service.openers.sources();
             assert!((60..200).contains(&sources.estimate) && !sources.top.is_empty(), "one in {weight}: {sources:?}");
-            assert!(
-                sources.top.iter().all(|(top, _)| (1000..1128).any(|n| word(source(n)) == word(*top))),
-                "{sources:?}"
-            );
+            assert!(sources.top.iter().all(|(top, _)| (1000..1128).any(|n| one(source(n)) == *top)), "{sources:?}");
         }
     }
 
@@ -387,7 +377,7 @@ mod tests {
         let mut openers = Openers::default();
         let mut day = |each: f64| {
             for _ in 0..DAY {
-                let samples = BTreeMap::from([(1, 50.0), (2, 50.0)]);
+                let samples = BTreeMap::from([(source(1), 50.0), (source(2), 50.0)]);
                 openers.believe(Second { syns: 2.0 * each, samples });
             }
             openers.busiest()
@@ -407,6 +397,6 @@ mod tests {
             service.run(20, &[(7, 1, 50.0), (1000 * day + 1000, 1000, 0.3)], 1, true);
             assert!(service.openers.known.len() <= KNOWN && service.openers.recent.len() <= SECOND);
         }
-        assert!(service.openers.known.contains_key(&word(source(7))));
+        assert!(service.openers.known.contains_key(&one(source(7))));
     }
 }

@@ -76,7 +76,7 @@ impl Opening {
     /// Ends a window.
     pub fn window(&mut self, opened: &Opened, warm_up: u64) -> Vec<Step> {
         let (window, second) = opened.syns;
-        let score = self.openers.window(second, warm_up);
+        self.openers.window();
         let above = (window as f64 - opened.usual).max(0.0);
         let mut steps = Vec::new();
         if let Some(open) = &mut self.open {
@@ -90,7 +90,7 @@ impl Opening {
             if open.life.state == State::Ended {
                 self.open = None;
             }
-        } else if let Some(verdict) = self.begins(score, opened) {
+        } else if let Some(verdict) = self.begins(opened, warm_up) {
             let limit = opened.may_limit.then(|| (ROOM * self.openers.busiest()).ceil() as u64).map(|n| n.max(LEAST));
             let mut life = Life::new(above);
             let rates = (per_second(window as f64), per_second(opened.usual));
@@ -106,11 +106,12 @@ impl Opening {
     }
 
     /// What the detectors say where it is an attack: far more connections than usual, most of which come about, and those who open them.
-    fn begins(&mut self, score: Option<(Score, bool)>, opened: &Opened) -> Option<Vec<Score>> {
+    fn begins(&mut self, opened: &Opened, warm_up: u64) -> Option<Vec<Score>> {
         // Not how many ask: who forges his sources could bring a limit upon others.
         let (completed, usual) = (opened.completed? as f64, per_second(opened.usual));
         let many = completed > (FLOODED * usual).max(FEW);
-        let score = score.filter(|_| many);
+        // Only then is it worth a look at who they are.
+        let score = if many { self.openers.judge(opened.syns.1, warm_up) } else { None };
         let proof = score.as_ref().is_some_and(|(_, sure)| *sure);
         let begins = self.entry.takes(score.is_some(), proof);
         let (score, _) = score.filter(|_| begins)?;

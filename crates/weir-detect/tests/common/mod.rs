@@ -211,6 +211,11 @@ impl Traffic {
         }
     }
 
+    /// Answers of which nothing is sampled.
+    pub fn unseen_answers(&mut self, n: u64) {
+        self.slots[usize::from(feature_slot(kind::UDP_REFLECTION, true, false))] += n;
+    }
+
     pub fn other_flood(&mut self, n: u64) {
         self.send(n, syn_slot(0), other_syn);
     }
