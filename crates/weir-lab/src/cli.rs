@@ -112,7 +112,9 @@ impl How {
     fn options(&self, usual_seconds: u64) -> Options {
         let window = Duration::from_secs(self.seconds.unwrap_or(usual_seconds));
         let arm = if self.stand_in { Arm::StandIn } else { Arm::Weir };
-        Options { window, pps: self.pps, seed: self.seed, arm }
+        // Who names a rate means that one.
+        let doublings = if self.pps.is_some() { 0 } else { run::DOUBLINGS };
+        Options { window, pps: self.pps, doublings, seed: self.seed, arm }
     }
 }
 

@@ -24,8 +24,8 @@ use crate::weir::{self, Counter};
 
 /// Above this share of its goodput a service was not really attacked.
 pub const HARDLY_HURT: f64 = 0.5;
-/// How often the rate is doubled when a flood hardly hurts.
-const DOUBLINGS: u32 = 2;
+/// How often the rate is doubled, mostly, when a flood hardly hurts.
+pub const DOUBLINGS: u32 = 2;
 /// How long Weir learns rates where it is to, and how long customers are alone with it then.
 const LEARN: Duration = Duration::from_secs(5);
 const ALONE: Duration = Duration::from_secs(7);
@@ -35,8 +35,10 @@ const ALONE: Duration = Duration::from_secs(7);
 pub struct Options {
     /// Length of what is measured of each act.
     pub window: Duration,
-    /// Packets a second; without it the scenario's own, doubled when that hardly hurts.
+    /// Packets a second; without it the scenario's own.
     pub pps: Option<u64>,
+    /// How often that is doubled when it hardly hurts.
+    pub doublings: u32,
     /// Of the random numbers.
     pub seed: u64,
     /// Who protects the node in the third act.
@@ -45,7 +47,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { window: Duration::from_secs(8), pps: None, seed: 1, arm: Arm::Weir }
+        Options { window: Duration::from_secs(8), pps: None, doublings: DOUBLINGS, seed: 1, arm: Arm::Weir }
     }
 }
 
@@ -155,8 +157,8 @@ pub fn rehearse(
     if scenario.happens() {
         audience.act(2, "the attack, without Weir");
         let mut act = act::perform(stage, Some((scenario, pps)), options, false, audience)?;
-        for _ in 0..DOUBLINGS {
-            if options.pps.is_some() || !scenario.overwhelms() || act.figures.goodput < bare * HARDLY_HURT {
+        for _ in 0..options.doublings {
+            if !scenario.overwhelms() || act.figures.goodput < bare * HARDLY_HURT {
                 break;
             }
             pps *= 2;

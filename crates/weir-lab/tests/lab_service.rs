@@ -17,7 +17,7 @@ fn the_flood_kills_and_the_stand_in_saves() {
     }
     let scenario = Scenario::named("syn-flood-spoofed").expect("a scenario");
     let stage = Stage::set("test", scenario).expect("a lab");
-    // Three times what the node can take without help; more would try how fast this machine is.
+    // Three times what the node can take without help, or as many times that as a faster one cannot take.
     let (window, pps) = (Duration::from_secs(3), Some(350_000));
     let options = Options { window, pps, arm: Arm::StandIn, ..Options::default() };
     let report = run::play(&stage, scenario, options, &mut Nobody).expect("a run").report;

@@ -43,7 +43,7 @@ fn a_flood_of_strangers_is_held_back_and_connections_go_on() {
     let _alone = MACHINE.lock();
     let scenario = Scenario::named("ack-flood-unknown").expect("a scenario");
     let stage = Stage::set("test", scenario).expect("a lab");
-    // Five times what the node can take without Weir; more would try how fast this machine is.
+    // Five times what the node can take without Weir, or as many times that as a faster one cannot take.
     let options = Options { window: Duration::from_secs(4), pps: Some(500_000), ..Options::default() };
     let report = run::play(&stage, scenario, options, &mut Nobody).expect("a run").report;
     stage.strike().expect("a clean end");
@@ -63,7 +63,7 @@ fn every_stranger_is_challenged_and_customers_answer() {
     let _alone = MACHINE.lock();
     let scenario = Scenario::named("syn-challenge").expect("a scenario");
     let stage = Stage::set("test", scenario).expect("a lab");
-    let options = Options { window: Duration::from_secs(3), pps: Some(200_000), ..Options::default() };
+    let options = Options { window: Duration::from_secs(3), pps: Some(200_000), doublings: 0, ..Options::default() };
     let report = run::play(&stage, scenario, options, &mut Nobody).expect("a run").report;
     stage.strike().expect("a clean end");
     let challenged = report.drops["challenged"];
