@@ -82,6 +82,8 @@ pub enum Feature {
     /// Those among the waiting ones that were given a few bytes more while the host had been silent since an earlier unit of
     /// [`crate::flow::AGE_SHIFT`]: once in each unit, where the host acknowledges them.
     WaitFed = 26,
+    /// SYNs of sources that kept too many of those waiting ([`crate::Reason::Dawdler`]).
+    Dawdler = 27,
 }
 
 /// Kinds of packets in the slots behind the SYN ones.
@@ -163,11 +165,13 @@ pub mod fact {
     pub const WAIT_ENDED: u8 = slot(Feature::WaitEnded);
     /// [`Feature::WaitFed`].
     pub const WAIT_FED: u8 = slot(Feature::WaitFed);
+    /// [`Feature::Dawdler`].
+    pub const DAWDLER: u8 = slot(Feature::Dawdler);
 }
 
 impl Feature {
     /// Every feature, in the order of their numbers.
-    pub const ALL: [Feature; 27] = [
+    pub const ALL: [Feature; 28] = [
         Feature::Syn,
         Feature::SynNoOptions,
         Feature::SynWithData,
@@ -195,6 +199,7 @@ impl Feature {
         Feature::WaitBegun,
         Feature::WaitEnded,
         Feature::WaitFed,
+        Feature::Dawdler,
     ];
 
     /// The slot of a fact about connections; none for a feature of packets that came.
@@ -275,6 +280,7 @@ impl Feature {
             Feature::WaitBegun => "waits_begun",
             Feature::WaitEnded => "waits_ended",
             Feature::WaitFed => "waits_fed",
+            Feature::Dawdler => "dawdlers_refused",
         }
     }
 }

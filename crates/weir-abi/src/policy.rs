@@ -28,6 +28,8 @@ pub mod flag {
     pub const CHALLENGE_AUTO: u32 = 1 << 10;
     /// The limit of each source's new connections is an incident's, and not the policy's. Not read by the packet path.
     pub const SHARED: u32 = 1 << 11;
+    /// Sources that keep many connections waiting are not to: while an attack does that. See `weir_core::dawdlers`.
+    pub const CLOSE: u32 = 1 << 12;
     /// All hygiene filters that are safe for every service.
     pub const HYGIENE: u32 = TCP_FLAGS | LAND | PORT_ZERO | FRAGMENTS_TRACK;
 }

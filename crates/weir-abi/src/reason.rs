@@ -120,6 +120,8 @@ reasons! {
     72 Unchallengeable Drop "challenge_impossible" "the SYN cannot be challenged: it has IP options or extension headers, or is a fragment";
     73 RuleLimit Drop "rule_limit" "what an attack's rule matches is over what the target takes of it from sources that do not come regularly";
     74 TransmittedAnswer Drop "challenge_answer_transmitted" "the answer to a challenge that XDP sent back itself, which proves that way as well as the source";
+    75 KeptWaiting Drop "kept_waiting" "the source keeps more connections waiting by a few bytes than one may while an attack does that: the host is told that it resets this one";
+    76 Dawdler Drop "dawdler" "the source kept many connections waiting within the last minutes, and opens no others while an attack does that";
 }
 
 impl Reason {

@@ -1,7 +1,7 @@
 //! The packet decision, one source for the kernel, the simulator and the tests.
 //!
 //! [`process`] takes a frame that came and an [`Env`] and answers with a verdict; [`learn`] takes one that the host sends;
-//! [`reply::reply`] builds the answer to a challenged SYN. Plain packets take a short way to the same decision
+//! [`reply::reply`] builds the answer to a challenged SYN, [`reset::reset`] the reset that a dawdler's packet becomes. Plain packets take a short way to the same decision
 //! ([`decide_plain`]), all others the general one ([`decide`]). The order of the decision is `judge`'s order of calls;
 //! each step is a file. Nothing here allocates, panics, reads a clock or holds state: tables, time and counters are [`Env`]'s.
 #![no_std]
@@ -9,6 +9,7 @@
 
 pub mod challenge;
 pub mod connections;
+pub mod dawdlers;
 pub mod env;
 pub mod features;
 pub mod fragments;
@@ -24,6 +25,7 @@ pub mod judge;
 mod process;
 pub mod regulars;
 pub mod reply;
+pub mod reset;
 mod settle;
 mod siphash;
 pub mod targets;

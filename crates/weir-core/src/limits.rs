@@ -88,6 +88,18 @@ pub fn is_syn_refused<E: Env>(env: &E, policy: &TargetPolicy, target: u32) -> bo
     }
 }
 
+/// Whether a source is over limits of SYNs that no policy names, in its cells under this key.
+#[inline(always)]
+pub(crate) fn is_source_over<F: Frame, E: Env>(frame: &F, env: &E, key: u64, src: Addr, limits: &Limits) -> bool {
+    let config = env.config();
+    let h = hash2(source_key(src), key, &config.seed);
+    let load = Load { bytes: 0, syn: true, target_syn: false };
+    match env.source(line_of(h, config)) {
+        Some(line) => check_line(frame, env, line, h, limits, load, Reason::SourcePackets as u8) != GO_ON,
+        None => false,
+    }
+}
+
 /// Whether the target's limit of unmatched later fragments is exceeded.
 #[inline(always)]
 pub fn fragments<E: Env>(env: &E, policy: &TargetPolicy, target: u32) -> bool {

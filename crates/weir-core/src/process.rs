@@ -17,7 +17,7 @@ use crate::{Env, connections};
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// It is dropped.
+    /// It is dropped: what it says does not get to the host.
     pub drop: bool,
     /// It passes because the owner only observes; it would have been dropped.
     pub would: bool,
@@ -29,6 +29,8 @@ pub struct Outcome {
     pub rule: u32,
     /// It is to be answered by what [`crate::reply::reply`] builds.
     pub challenged: bool,
+    /// It passes as the client's reset: what [`crate::reset::reset`] changes.
+    pub closes: bool,
     /// Take a sample: it stands for this many packets. 0: no sample.
     pub sample_weight: u32,
 }
@@ -90,7 +92,8 @@ pub fn finish<F: Frame, E: Env>(frame: &F, env: &E, decision: Decision) -> Outco
     let sample_weight = if mask != u32::MAX && count.wrapping_sub(1) & mask as u64 == 0 { mask + 1 } else { 0 };
     let drop = drops & enforce != 0;
     let challenged = drop && number == Reason::Challenged as u8;
-    Outcome { drop, would: would != 0, number, target, rule, challenged, sample_weight }
+    let closes = drop && number == Reason::KeptWaiting as u8;
+    Outcome { drop, would: would != 0, number, target, rule, challenged, closes, sample_weight }
 }
 
 /// Whether the reason with this number drops.

@@ -133,7 +133,7 @@ fn segment(syn: &Head, cookie: u64, stack: bool) -> Option<Segment> {
 
 /// A sum of 32-bit words as one of 16-bit words with its carries (RFC 1071).
 #[inline(always)]
-fn fold(sum: u64) -> u16 {
+pub(crate) fn fold(sum: u64) -> u16 {
     let sum = (sum & 0xffff_ffff) + (sum >> 32);
     let sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
     let sum = (sum & 0xffff) + (sum >> 16);

@@ -1,12 +1,13 @@
 //! The last steps for a packet that passes, where a rule holds it to a limit, its target challenges, or strangers are held back: that limit;
 //! the challenge, and the target's limit of new connections, which forged SYNs must not use up; what strangers send as a whole. And in
-//! a known connection, whose turn it is from now on.
+//! a known connection, whose turn it is from now on; where an attack keeps connections waiting, whether its source does that too often.
 //!
 //! A part of its own that reads the few fields that it needs again: inside `judge` the verifier would walk it once for every way
 //! into it.
 
 use weir_abi::challenge::reply;
 use weir_abi::config::node_flag;
+use weir_abi::counters::fact;
 use weir_abi::limit::{MATCHED_BURST_SHIFT, TARGET_UNIT_SHIFT};
 use weir_abi::policy::flag;
 use weir_abi::target::NODE;
@@ -19,7 +20,7 @@ use crate::head::{Head, Read, source};
 use crate::judge::hold::{LIMITED, STRANGER};
 use crate::judge::{Decision, GO_ON};
 use crate::limits;
-use crate::{challenge, connections, regulars, turns};
+use crate::{challenge, connections, dawdlers, regulars, turns};
 
 #[inline(always)]
 fn policy<E: Env>(env: &E, target: u32) -> Option<&TargetPolicy> {
@@ -38,7 +39,9 @@ pub fn settles<F: Frame, E: Env>(frame: &F, env: &E, d: Decision) -> bool {
     let Some(policy) = policy(env, d.target) else { return false };
     let challenged = is_plain(d.number) & challenges(env, policy);
     let held = d.hold & STRANGER != 0 && policy.strangers.cost != 0;
-    d.hold & LIMITED != 0 || held || challenged || turns::changing(frame, d.number).is_some()
+    // Of a dawdler's packets it is the SYN that is looked for, and what belongs to a connection.
+    let closes = d.number == Reason::Clean as u8 && policy.has(flag::CLOSE);
+    d.hold & LIMITED != 0 || held || challenged || closes || turns::changing(frame, d.number).is_some()
 }
 
 /// Whether a packet passes for no special reason.
@@ -71,12 +74,13 @@ pub fn settle<F: Frame, E: Env>(frame: &F, env: &E, before: Decision) -> Decisio
         d.rule = 0;
     }
     let mut step = GO_ON;
-    if is_plain(frame.blur(d.number)) && challenges(env, policy) {
+    let challenged = frame.blur(challenges(env, policy) as u8) & 1 != 0;
+    if is_plain(frame.blur(d.number)) && (challenged || policy.has(flag::CLOSE)) {
         step = frame.blur(match Head::read(frame) {
-            Read::Head(head) => of_packet(frame, env, &head.blurred(frame), policy, target),
+            Read::Head(head) => of_packet(frame, env, &head.blurred(frame), policy, target, challenged),
             // An attacker would only have to add an option.
-            Read::Strange => Reason::Unchallengeable as u8,
-            Read::Other => GO_ON,
+            Read::Strange if challenged => Reason::Unchallengeable as u8,
+            _ => GO_ON,
         });
     }
     // The answer to a challenge is of no known flow either.
@@ -88,14 +92,34 @@ pub fn settle<F: Frame, E: Env>(frame: &F, env: &E, before: Decision) -> Decisio
         d.number = step;
     }
     if let Some(head) = turns::changing(frame, frame.blur(d.number)) {
-        turns::note(frame, env, &head.blurred(frame), target);
+        let closes = turns::note(frame, env, &head.blurred(frame), policy, target, d.enforce);
+        if frame.blur(closes as u8) & 1 != 0 {
+            d.number = Reason::KeptWaiting as u8;
+        }
     }
     d
 }
 
-/// What the challenge makes of a SYN or of a RST.
+/// What is made of a SYN, or of a RST that may answer a challenge.
 #[inline(always)]
-fn of_packet<F: Frame, E: Env>(frame: &F, env: &E, head: &Head, policy: &TargetPolicy, target: u32) -> u8 {
+fn of_packet<F: Frame, E: Env>(
+    frame: &F,
+    env: &E,
+    head: &Head,
+    policy: &TargetPolicy,
+    target: u32,
+    challenged: bool,
+) -> u8 {
+    if policy.has(flag::CLOSE) && head.flags & (tcp::SYN | tcp::ACK) == tcp::SYN {
+        let dawdles = frame.blur(dawdlers::is_one(env, target, head.ends.src) as u8) & 1 != 0;
+        if dawdles {
+            env.feature(target, fact::DAWDLER);
+            return Reason::Dawdler as u8;
+        }
+    }
+    if !challenged {
+        return GO_ON;
+    }
     if head.flags & (tcp::SYN | tcp::ACK) != tcp::SYN {
         return if head.flags & tcp::RST != 0 { challenge::answer(frame, env, head, policy) } else { GO_ON };
     }

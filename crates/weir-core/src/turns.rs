@@ -4,16 +4,17 @@
 //! said. That is in [`crate::settle`], since the verifier has no room left in [`crate::judge`], and costs a tail call; so the packets that are most of an
 //! upload are left out. Inside tunnels, and behind IP options, only a connection's first wait is seen.
 
-use weir_abi::Reason;
 use weir_abi::counters::fact;
 use weir_abi::flow::{TURN_SHIFT, turn};
+use weir_abi::policy::flag;
+use weir_abi::{Reason, TargetPolicy};
 use weir_wire::Frame;
 use weir_wire::packet::proto;
 use weir_wire::tcp::flag as tcp;
 
 use crate::connections::{hash, line};
 use crate::head::{Head, Read};
-use crate::{Env, marks};
+use crate::{Env, dawdlers, marks};
 
 /// Payload bytes up to which a client that waits feeds its connection: a header line in TLS is shorter.
 const FEW: u32 = 128;
@@ -39,15 +40,23 @@ pub fn of(held: u32) -> u32 {
 }
 
 /// Notes what a packet that passes means for its connection: the client begins to wait, gives up, or waits and keeps the host from closing it.
+/// Whether it does so once too often, where that is asked: it is not to pass, and if that is enforced its client waits no more.
 #[inline(always)]
-pub fn note<F: Frame, E: Env>(frame: &F, env: &E, head: &Head, target: u32) {
+pub fn note<F: Frame, E: Env>(
+    frame: &F,
+    env: &E,
+    head: &Head,
+    policy: &TargetPolicy,
+    target: u32,
+    enforce: bool,
+) -> bool {
     let h = frame.blur64(hash(env, head.ends.src, head.ends.dst, head.ends.ports, proto::TCP));
-    let Some(line) = line(env, h) else { return };
+    let Some(line) = line(env, h) else { return false };
     let now = marks::age(env);
     let (at, own) = marks::place(frame, line, marks::mark(h), now);
     if !own {
         // The inner packet of a tunnel was meant.
-        return;
+        return false;
     }
     let place = &line.marks[at];
     let held = place.load();
@@ -64,7 +73,14 @@ pub fn note<F: Frame, E: Env>(frame: &F, env: &E, head: &Head, target: u32) {
         }
         (turn::HOST, false) if head.payload <= FEW && (held ^ now) & 255 != 0 => {
             env.feature(target, fact::WAIT_FED);
+            let closes = policy.has(flag::CLOSE) && dawdlers::feeds_too_many(frame, env, policy, target, head.ends.src);
+            if closes && enforce {
+                place.store(held & !(3 << TURN_SHIFT) | turn::CLIENT << TURN_SHIFT);
+                env.feature(target, fact::WAIT_ENDED);
+            }
+            return closes;
         }
         _ => {}
     }
+    false
 }

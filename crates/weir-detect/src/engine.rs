@@ -450,6 +450,12 @@ impl Engine {
         self.targets.iter().filter_map(|(id, state)| Some((*id, state.opening.id, state.opening.limit()?)))
     }
 
+    /// Targets whose sources are held to a few connections that they keep waiting, with the incidents that this is of.
+    pub fn closing(&self) -> impl Iterator<Item = (u32, u64)> {
+        let closing = self.targets.iter().filter(|(_, state)| state.waiting.is_closing());
+        closing.map(|(id, state)| (*id, state.waiting.id))
+    }
+
     /// Targets whose SYNs are to be challenged, each once.
     pub fn challenged(&self) -> impl Iterator<Item = u32> {
         let shared = self.groups.values().flat_map(|group| group.scopes()).filter(|(.., watch)| watch.challenged());

@@ -41,6 +41,7 @@ impl Layer {
             limited: limited(engine, tick_hz),
             shared: shared(engine, tick_hz),
             challenged: engine.challenged().collect(),
+            closed: engine.closing().map(|(target, _)| target).collect(),
         };
         &self.laid
     }

@@ -251,6 +251,12 @@ impl Incidents {
                 incident.sources = sources;
                 incident.evidence.push(format!("{LIMITED}{per_source} new connections/s of each source"));
             }
+            Step::Closes => {
+                let Some(incident) = self.0.get_mut(&id) else { return };
+                incident.acts(window);
+                incident.evidence.retain(|line| line != ADVICE);
+                incident.evidence.push(format!("{LIMITED}a few connections that each source keeps waiting"));
+            }
             Step::Challenged { on } => {
                 let Some(incident) = self.0.get_mut(&id) else { return };
                 incident.challenged(on, window);

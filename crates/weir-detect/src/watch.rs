@@ -125,6 +125,8 @@ pub enum Step {
         /// Who opens them.
         sources: Sources,
     },
+    /// Sources that keep many connections waiting are not to: what they feed is closed, and they open no others.
+    Closes,
     /// SYNs of sources that have proven nothing are to be challenged, or are not any more.
     Challenged {
         /// Whether they are.
@@ -157,6 +159,15 @@ impl Step {
         use Step::{Began, Corroborated, Joined, Spread, Unsigned};
         !matches!(self, Began { .. } | Corroborated { .. } | Unsigned { .. } | Spread { .. } | Joined { .. })
     }
+}
+
+/// A window more of an incident's life, of so much above the usual; what happens in it.
+pub fn lives(life: &mut Life, above: f64) -> Option<Step> {
+    let released = life.release();
+    if life.window(above) {
+        return Some(Step::Now(life.state));
+    }
+    (life.release() != released).then(|| Step::Released(life.release()))
 }
 
 /// What came within a window.

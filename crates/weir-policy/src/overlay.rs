@@ -64,6 +64,8 @@ pub struct Asked {
     pub shared: Vec<TargetShare>,
     /// Targets whose SYNs are to be challenged, by id, where their policies leave that to detection.
     pub challenged: Vec<u32>,
+    /// Targets whose sources are not to keep many connections waiting, by id.
+    pub closed: Vec<u32>,
 }
 
 impl Asked {
@@ -86,7 +88,7 @@ pub struct Overlay {
 
 /// The change that puts these rules and limits, and no others of incidents, over the image. Rules that stay keep their slots and counters.
 pub fn overlay(image: &TableImage, asked: &Asked) -> Overlay {
-    let Asked { rules: wanted, strays, limited, shared, challenged } = asked;
+    let Asked { rules: wanted, strays, limited, shared, challenged, closed } = asked;
     let own = slots_of(&image.rules, |owner| owner < FIRST);
     let as_rules = wanted.iter().map(|rule| Rule {
         id: rule.id,
@@ -104,6 +106,7 @@ pub fn overlay(image: &TableImage, asked: &Asked) -> Overlay {
         policy.rules &= own;
         policy.strangers = Limit::default();
         policy.matched = 0;
+        policy.flags &= !flag::CLOSE;
         if policy.has(flag::SHARED) {
             policy.source.syns = Limit::default();
             policy.flags &= !flag::SHARED;
@@ -128,6 +131,11 @@ pub fn overlay(image: &TableImage, asked: &Asked) -> Overlay {
         if let Some(policy) = policies.get_mut(share.target as usize).filter(|policy| may_share(policy)) {
             policy.source.syns = share.limit;
             policy.flags |= flag::SHARED;
+        }
+    }
+    for target in closed {
+        if let Some(policy) = policies.get_mut(*target as usize) {
+            policy.flags |= flag::CLOSE;
         }
     }
     for (rule, slots) in wanted.iter().zip(&built.slots) {
@@ -312,6 +320,22 @@ mod tests {
         assert_eq!(after, before);
         before.policies[1].source.syns = Limit { cost: 3, window: 30 };
         assert!(!may_share(&before.policies[1]) && overlay(&before, &asked).diff.steps.is_empty());
+    }
+
+    /// What keeps a target's connections waiting is closed while an incident asks for that, and others' are left alone.
+    #[test]
+    fn connections_are_closed_and_let_be() {
+        let before = image(&[]);
+        let mut after = before.clone();
+        let asked = Asked { closed: vec![1, 99], ..Asked::default() };
+        let laid = overlay(&after, &asked);
+        assert_eq!(laid.diff.steps.len(), 1);
+        laid.diff.apply(&mut after);
+        let closes = after.policies.iter().map(|policy| policy.has(flag::CLOSE)).collect::<Vec<_>>();
+        assert_eq!(closes.iter().filter(|closes| **closes).count(), 1);
+        assert!(closes[1] && overlay(&after, &asked).diff.steps.is_empty());
+        overlay(&after, &Asked::default()).diff.apply(&mut after);
+        assert_eq!(after, before);
     }
 
     /// A rule that limits comes with the limit, drops nothing by itself, and both go together.

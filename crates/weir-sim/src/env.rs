@@ -19,7 +19,7 @@ use weir_abi::{
     maps,
 };
 use weir_core::reply::{self, Headers, Way};
-use weir_core::{Env, Outcome, learn, process, regulars};
+use weir_core::{Env, Outcome, learn, process, regulars, reset};
 use weir_policy::{Diff, TableImage};
 use weir_wire::{Bytes, Frame};
 
@@ -201,6 +201,16 @@ impl SimEnv {
             Headers::V6(words) => words,
         };
         out.extend(words.iter().flat_map(|word| word.to_be_bytes()));
+        Some(out)
+    }
+
+    /// The frame as its sender's reset.
+    pub fn reset(&self, frame: &Bytes<'_>) -> Option<Vec<u8>> {
+        let reset = reset::reset(frame)?;
+        let mut out = frame.data().to_vec();
+        let tcp = out.get_mut(reset.at..)?;
+        *tcp.get_mut(reset::FLAGS)? = reset.flags;
+        tcp.get_mut(reset::CHECKSUM..)?.first_chunk_mut().map(|at: &mut [u8; 2]| *at = reset.checksum.to_be_bytes())?;
         Some(out)
     }
 

@@ -173,6 +173,8 @@ impl<K: Kernel> Parity<K> {
         // What leaves by traffic control is the stack's, and so is what XDP hands to it.
         let reply = if outcome.challenged {
             self.host.reply(&frame, if hook == Hook::Xdp { Way::Chosen } else { Way::Stack })
+        } else if outcome.closes {
+            self.host.reset(&frame)
         } else {
             None
         };

@@ -14,7 +14,16 @@ fn record(time_ms: u64) -> Record {
 
 /// An outcome.
 fn outcome(reason: Reason, drop: bool, would: bool) -> Outcome {
-    Outcome { drop, would, number: reason as u8, target: 0, rule: 0, challenged: false, sample_weight: 0 }
+    Outcome {
+        drop,
+        would,
+        number: reason as u8,
+        target: 0,
+        rule: 0,
+        challenged: false,
+        closes: false,
+        sample_weight: 0,
+    }
 }
 
 #[test]

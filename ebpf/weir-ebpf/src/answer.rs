@@ -1,4 +1,4 @@
-//! Sends a challenge back: the SYN's own frame, cut and written over with what `weir_core::reply` builds.
+//! Sends a challenge back: the SYN's own frame, cut and written over with what `weir_core::reply` builds. Makes a packet its sender's reset.
 
 use aya_ebpf::bindings::{__sk_buff, TC_ACT_SHOT, xdp_action, xdp_md};
 use aya_ebpf::helpers::{bpf_redirect, bpf_skb_change_tail, bpf_xdp_adjust_tail};
@@ -7,6 +7,8 @@ use weir_abi::challenge::HANDED_PER_TICK;
 use weir_abi::challenge::reply as path;
 use weir_core::Env;
 use weir_core::reply::{Headers, Reply, WORDS4, WORDS6, Way, reply};
+use weir_core::reset::{CHECKSUM, FLAGS, Reset, reset};
+use weir_wire::tcp;
 
 use crate::env::KernelEnv;
 use crate::frame::{Context, Linear};
@@ -63,6 +65,22 @@ pub fn skb(skb: *mut __sk_buff) -> u64 {
 pub fn back(skb: *mut __sk_buff) -> u64 {
     // SAFETY: the context is the kernel's; the helper only notes where the packet is to go.
     unsafe { bpf_redirect((*skb).ifindex, 0) as u64 }
+}
+
+/// Makes a packet its sender's reset; whether that was possible.
+#[inline(always)]
+pub fn close(frame: &Linear) -> bool {
+    let Some(Reset { at, flags, checksum }) = reset(frame) else { return false };
+    let tcp = frame.start + at;
+    if tcp + tcp::HEADER > frame.end {
+        return false;
+    }
+    // SAFETY: the header was just compared with the end of the packet, which takes unaligned words.
+    unsafe {
+        ((tcp + FLAGS) as *mut u8).write(flags);
+        ((tcp + CHECKSUM) as *mut u16).write_unaligned(checksum.to_be());
+    }
+    true
 }
 
 /// Whether this CPU may hand another reply to the stack within this tick.

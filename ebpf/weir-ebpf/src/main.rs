@@ -81,6 +81,9 @@ pub fn weir_settle_xdp(ctx: XdpContext) -> u32 {
     if outcome.challenged {
         return answer::xdp(ctx.ctx) as u32;
     }
+    if outcome.closes {
+        return if answer::close(&frame.refreshed()) { xdp_action::XDP_PASS } else { xdp_action::XDP_DROP };
+    }
     if outcome.drop { xdp_action::XDP_DROP } else { xdp_action::XDP_PASS }
 }
 
@@ -92,6 +95,9 @@ pub fn weir_settle_tcx(ctx: TcContext) -> i32 {
     let outcome = finish(&frame, &env, settle::settled(&frame, &env), || interface::of_skb(&ctx));
     if outcome.challenged {
         return answer::skb(ctx.skb.skb) as i32;
+    }
+    if outcome.closes {
+        return if answer::close(&frame.refreshed()) { TC_ACT_UNSPEC } else { TC_ACT_SHOT as i32 };
     }
     if outcome.drop { TC_ACT_SHOT as i32 } else { TC_ACT_UNSPEC }
 }

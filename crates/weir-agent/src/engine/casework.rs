@@ -71,6 +71,10 @@ impl Detection {
                 let text = format!("each source is held to {per_source} new connections per second");
                 case.steps.add(at, Kind::Limit, text);
             }
+            Step::Closes => {
+                let text = "each source may keep a few connections waiting: others that it feeds are closed, and it opens no more".to_owned();
+                case.steps.add(at, Kind::Limit, text);
+            }
             Step::Unsigned { coverage } => {
                 let covered = 100.0 * coverage;
                 let text = format!("no rule tells it from customers: safe ones would cover {covered:.0} % of it");

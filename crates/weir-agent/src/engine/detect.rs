@@ -475,7 +475,7 @@ fn step(step: &Step) -> &'static str {
         Step::Joined { .. } => "joined",
         Step::Released(_) => "released",
         Step::Corroborated { .. } => "corroborated",
-        Step::Held { .. } | Step::Limited { .. } | Step::Shared { .. } => "limit",
+        Step::Held { .. } | Step::Limited { .. } | Step::Shared { .. } | Step::Closes => "limit",
         Step::Unsigned { .. } => "no_rule",
         Step::Now(State::Detecting) => "detecting",
         Step::Now(State::Mitigating) => "mitigating",
@@ -549,6 +549,14 @@ fn tell(event: &Event, image: &TableImage) {
                 kind,
                 per_source,
                 "each source is held to so many new connections per second"
+            );
+        }
+        Step::Closes => {
+            tracing::warn!(
+                incident,
+                target,
+                kind,
+                "sources that keep many connections waiting are held back: what they feed is closed, and they open no others"
             );
         }
         Step::Challenged { on: true } => {

@@ -6,6 +6,7 @@ use weir_abi::Counter;
 use weir_abi::policy::flag;
 use weir_api::local::{RuleAction, RuleRow, Standing};
 use weir_api::spec::Moment;
+use weir_core::dawdlers::AT_ONCE;
 use weir_detect::incident::{Life, Release, State};
 use weir_detect::lay::Word;
 use weir_detect::record::Incident;
@@ -109,7 +110,11 @@ impl Detection {
             let shares = self.judge.shared().filter(|(_, of, _)| *of == incident.id).map(|(.., share)| share).max();
             let shares =
                 shares.map(|n| limit(LIMITS[2], format!("new connections of one source, over {n} per second")));
-            return rules.chain(strays).chain(others).chain(shares).collect();
+            let closes = self.judge.closing().any(|(_, of)| of == incident.id);
+            let closes = closes.then(|| {
+                limit(LIMITS[3], format!("connections that one source keeps waiting, over {AT_ONCE} at once"))
+            });
+            return rules.chain(strays).chain(others).chain(shares).chain(closes).collect();
         }
         let Some(left) = self.judge.sleeping(incident.id) else { return Vec::new() };
         let rules = case.rules.iter().filter(written).map(|rule| {
@@ -137,8 +142,9 @@ impl Detection {
     }
 }
 
-/// What stands for a number where an incident limits: strangers, sources that do not come regularly, and each source.
-pub(super) const LIMITS: [&str; 3] = ["limit", "regular", "source"];
+/// What stands for a number where an incident limits: strangers, sources that do not come regularly, each source's new connections, and those that it
+/// keeps waiting.
+pub(super) const LIMITS: [&str; 4] = ["limit", "regular", "source", "waiting"];
 
 const OBSERVES: &str = "its target observes";
 

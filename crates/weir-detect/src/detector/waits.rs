@@ -2,7 +2,7 @@
 //! host does not close them (slowloris, slow POST).
 //!
 //! Many that wait are no attack yet: a service that is overrun by customers, or has stopped, makes them wait as well. Those say nothing while they wait.
-//! So what waits is told, and what is fed is an attack. Nothing is dropped for either: whose connection it is that waits, packets do not tell.
+//! So what waits is told, and what is fed is an attack: each source is held to a few such connections then, unless the target's are usually fed.
 
 use std::collections::VecDeque;
 
@@ -103,6 +103,11 @@ impl Waits {
         usually(&self.usual)
     }
 
+    /// Whether its connections are not fed in calm times: nobody who means well does that here.
+    pub fn is_never_fed(&self) -> bool {
+        usually(&self.usually_fed) < 1.0
+    }
+
     /// Waits from which on they are more than usual.
     fn most(&self) -> f64 {
         (TIMES * self.usual()).max(LEAST)
@@ -121,7 +126,8 @@ impl Waits {
         }
     }
 
-    fn fed(&self) -> u64 {
+    /// So many were fed, once in each unit, within the last one.
+    pub fn fed(&self) -> u64 {
         self.fed.iter().sum()
     }
 
@@ -145,8 +151,9 @@ impl Waits {
         }
         let evidence = words(true, || {
             let level = self.level();
+            let nothing = if self.is_never_fed() { "" } else { "; nothing is done, some usually are" };
             format!(
-                "{level:.0} connections wait, and sent a few bytes {fed:.0} times in {UNIT} s to go on waiting, usual {usual:.0}"
+                "{level:.0} connections wait, and sent a few bytes {fed:.0} times in {UNIT} s to go on waiting, usual {usual:.0}{nothing}"
             )
         });
         Some(Score { detector: KEPT, family: Family::Handshake, value: CAP, alarm: true, evidence })

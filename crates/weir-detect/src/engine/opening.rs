@@ -8,7 +8,7 @@ use crate::detector::openers::Openers;
 use crate::detector::{CAP, Family, Score};
 use crate::fusion::fuse;
 use crate::incident::{Entry, Life, State};
-use crate::watch::{Label, Step};
+use crate::watch::{Label, Step, lives};
 
 /// Times what the busiest source opens that each may.
 const ROOM: f64 = 2.0;
@@ -80,13 +80,7 @@ impl Opening {
         let above = (window as f64 - opened.usual).max(0.0);
         let mut steps = Vec::new();
         if let Some(open) = &mut self.open {
-            let released = open.life.release();
-            if open.life.window(above) {
-                steps.push(Step::Now(open.life.state));
-            }
-            if open.limit.is_some() && open.life.state != State::Ended && open.life.release() != released {
-                steps.push(Step::Released(open.life.release()));
-            }
+            steps.extend(lives(&mut open.life, above));
             if open.life.state == State::Ended {
                 self.open = None;
             }
@@ -196,7 +190,7 @@ mod tests {
         is(&service.run(310, [14, 0, 14], false), &[(9, "Watching"), (299, "released part")]);
         assert_eq!(service.opening.limit(), Some(10));
         // Who comes back meets the narrow one.
-        is(&service.run(1, [14, 300, 200], false), &[(0, "Mitigating"), (0, "released none")]);
+        is(&service.run(1, [14, 300, 200], false), &[(0, "Mitigating")]);
         assert_eq!(service.opening.limit(), Some(5));
         let told = service.run(900, [14, 0, 14], false);
         let told = told.iter().map(|(_, what)| what.as_str()).collect::<Vec<_>>();

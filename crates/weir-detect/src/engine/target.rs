@@ -70,8 +70,8 @@ impl Target {
     ) -> Vec<(Vector, Step)> {
         let second = self.last_second(window);
         let asked = about.seen.then(|| self.last_asked(&window));
-        // Handshakes that a limit refuses fail by Weir's own doing.
-        let refused = self.opening.limit().is_some();
+        // Handshakes that are refused to a source fail by Weir's own doing.
+        let refused = self.opening.limit().is_some() || self.waiting.is_closing();
         let handshakes = about.seen.then(|| self.handshakes.window(&window, about.challenged || refused)).flatten();
         let handshakes = handshakes.filter(|score| !(refused && score.alarm));
         let soon = if about.seen && !refused { self.handshakes.fails_soon() } else { None };

@@ -1,11 +1,16 @@
-//! The incident of connections that wait: told, and nothing is dropped for it.
+//! The incident of connections that wait. A crowd's is told, and nothing is dropped for it; where connections are fed to go on waiting, each source may
+//! go on with a few (`weir_core::dawdlers`).
+
+use std::collections::VecDeque;
+
+use weir_abi::Feature;
 
 use crate::baseline::WINDOWS_PER_SECOND;
 use crate::detector::waits::{KEPT, Waits};
 use crate::fusion::fuse;
-use crate::incident::{Life, State};
+use crate::incident::{Life, Release, State};
 use crate::vector::Window;
-use crate::watch::{Label, Step};
+use crate::watch::{Label, Step, lives};
 
 /// Windows after which those of a crowd are usual, ten minutes: a service may have become another one.
 const PATIENCE: u64 = 600 * WINDOWS_PER_SECOND as u64;
@@ -17,7 +22,16 @@ pub struct Waiting {
     pub waits: Waits,
     /// The incident's number; 0 where there is none, or it has none yet.
     pub id: u64,
-    open: Option<(Label, Life)>,
+    open: Option<Open>,
+    /// SYNs that were refused to those who kept connections waiting, by window, a second of them: they would have more.
+    knocks: VecDeque<u64>,
+}
+
+#[derive(Clone, Debug)]
+struct Open {
+    label: Label,
+    life: Life,
+    closes: bool,
 }
 
 impl Waiting {
@@ -28,7 +42,12 @@ impl Waiting {
 
     /// The life of the incident that is not over.
     pub fn life(&self) -> Option<&Life> {
-        self.open.as_ref().map(|(_, life)| life)
+        self.open.as_ref().map(|open| &open.life)
+    }
+
+    /// Whether sources are held to a few connections that they keep waiting.
+    pub fn is_closing(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.closes && open.life.release() == Release::None)
     }
 
     /// Ends a window; none where nobody sees what the target sends: an incident fades then. `rates`: the target's TCP packets per second, and
@@ -41,28 +60,40 @@ impl Waiting {
                 Vec::new()
             }
         };
-        let above = (self.waits.level() - self.waits.usual()).max(0.0);
+        self.knocks.push_back(window.map_or(0, |window| window.feature(Feature::Dawdler)));
+        if self.knocks.len() > WINDOWS_PER_SECOND as usize {
+            self.knocks.pop_front();
+        }
+        let knocks: u64 = self.knocks.iter().sum();
+        let piled = (self.waits.level() - self.waits.usual()).max(0.0);
+        // Those that nobody keeps waiting any more are no reason to hold anyone back: the service closes them.
+        let idle = self.open.as_ref().is_some_and(|open| open.closes) && self.waits.fed() == 0 && knocks == 0;
+        let above = if idle { 0.0 } else { piled + knocks as f64 };
         let mut steps = Vec::new();
-        if let Some((_, life)) = &mut self.open
-            && life.window(above)
-        {
-            steps.push(Step::Now(life.state));
-            if life.state == State::Ended {
+        if let Some(open) = &mut self.open {
+            steps.extend(lives(&mut open.life, above));
+            if open.life.state == State::Ended {
                 self.open = None;
             }
         }
         let kept = scores.iter().any(|score| score.detector == KEPT);
         let label = if kept { Label::Attack } else { Label::Surge };
-        let before = self.open.as_ref().map(|(label, _)| *label);
+        let before = self.open.as_ref().map(|open| open.label);
         // What was taken for a crowd may be an attack, and not the other way round.
         if !scores.is_empty() && (before.is_none() || kept && before == Some(Label::Surge)) {
-            self.open = Some((label, Life::new(above)));
+            let mut life = Life::new(above);
             steps.push(Step::Began { label, verdict: fuse(scores), rates, early: 0 });
+            let closes = kept && self.waits.is_never_fed();
+            if closes {
+                life.answered();
+                steps.push(Step::Closes);
+            }
+            self.open = Some(Open { label, life, closes });
         }
         if window.is_none() {
             return steps;
         }
-        let lasts = |(label, life): &(Label, Life)| *label == Label::Surge && life.age() >= PATIENCE;
+        let lasts = |open: &Open| open.label == Label::Surge && open.life.age() >= PATIENCE;
         self.waits.learn(warm_up, self.open.as_ref().is_some_and(lasts));
         steps
     }
@@ -74,14 +105,22 @@ mod tests {
     use super::*;
     use weir_abi::counters::fact;
 
-    fn told(waiting: &mut Waiting, windows: u64, [begun, ended, fed]: [u64; 3]) -> Vec<(u64, String)> {
+    fn told(waiting: &mut Waiting, windows: u64, waits: [u64; 3]) -> Vec<(u64, String)> {
+        knocked(waiting, windows, waits, 0)
+    }
+
+    /// The same, and so many SYNs in each window of those who are refused.
+    fn knocked(waiting: &mut Waiting, windows: u64, [begun, ended, fed]: [u64; 3], knocks: u64) -> Vec<(u64, String)> {
         let mut w = Window::default();
+        w.slots[usize::from(fact::DAWDLER)] = knocks;
         w.slots[usize::from(fact::WAIT_BEGUN)] = begun;
         w.slots[usize::from(fact::WAIT_ENDED)] = ended;
         w.slots[usize::from(fact::WAIT_FED)] = fed;
         let name = |step: &Step| match step {
             Step::Began { label, .. } => label.label().to_owned(),
             Step::Now(state) => state.label().to_owned(),
+            Step::Closes => "closes".to_owned(),
+            Step::Released(release) => format!("released {}", release.label()),
             other => panic!("{other:?}"),
         };
         let mut all = Vec::new();
@@ -107,11 +146,43 @@ mod tests {
         let mut waiting = calm();
         is(&told(&mut waiting, 100, [40, 30, 0]), &[(20, "SURGE")]);
         assert!(!waiting.is_calm());
-        is(&told(&mut waiting, 100, [30, 30, 5]), &[(3, "ATTACK")]);
-        // The service closes them.
+        assert!(!waiting.is_closing());
+        is(&told(&mut waiting, 100, [30, 30, 5]), &[(3, "ATTACK"), (3, "closes")]);
+        assert!(waiting.is_closing());
+        // They are closed.
         is(&told(&mut waiting, 10, [30, 130, 0]), &[]);
-        is(&told(&mut waiting, 400, [30, 30, 0]), &[(7, "Watching"), (297, "Ended")]);
-        assert!(waiting.is_calm() && waiting.life().is_none());
+        is(&told(&mut waiting, 297, [30, 30, 0]), &[(7, "Watching")]);
+        assert!(waiting.is_closing());
+        is(
+            &told(&mut waiting, 200, [30, 30, 0]),
+            &[(0, "released part"), (50, "released most"), (100, "released all"), (150, "Ended")],
+        );
+        assert!(waiting.is_calm() && waiting.life().is_none() && !waiting.is_closing());
+    }
+
+    /// Who held a thousand connections and is refused others goes on asking for them: it is not over.
+    #[test]
+    fn it_is_not_over_while_those_who_are_refused_come_back() {
+        let mut waiting = calm();
+        told(&mut waiting, 100, [40, 30, 5]);
+        assert!(waiting.is_closing());
+        is(&knocked(&mut waiting, 10, [30, 130, 0], 30), &[]);
+        is(&knocked(&mut waiting, 3000, [30, 30, 0], 30), &[]);
+        // A few are no attack.
+        is(&knocked(&mut waiting, 100, [30, 30, 0], 0), &[(18, "Watching")]);
+        is(&knocked(&mut waiting, 100, [30, 30, 0], 1), &[]);
+        let back = knocked(&mut waiting, 100, [30, 30, 0], 30);
+        is(&back, &[(back[0].0, "Mitigating")]);
+    }
+
+    #[test]
+    fn where_connections_are_usually_fed_none_is_closed() {
+        let mut waiting = Waiting::default();
+        told(&mut waiting, 1, [50, 0, 0]);
+        assert!(told(&mut waiting, 700, [30, 30, 1]).is_empty());
+        let told = told(&mut waiting, 300, [60, 30, 100]);
+        assert_eq!(told.last().map(|(_, what)| what.as_str()), Some("ATTACK"), "{told:?}");
+        assert!(!waiting.is_closing());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use weir_policy::rules::{Match, MatchVector};
 use super::challenge::Challenge;
 use super::harm::Harm;
 use super::limit::{self, Limited};
-use super::{Label, Sampled, Step};
+use super::{Label, Sampled, Step, lives};
 use crate::baseline::{Fast, WINDOWS_PER_SECOND};
 use crate::detector::hygiene::{self, likelihood_ratio};
 use crate::detector::{CAP, Family, Score};
@@ -143,13 +143,8 @@ impl Open {
 
     /// A window more of its life: packets of the vector above the usual.
     pub fn lives(&mut self, above: f64) -> Vec<Step> {
-        let (released, challenged) = (self.life.release(), self.is_challenged());
-        let mut steps = Vec::new();
-        if self.life.window(above) {
-            steps.push(Step::Now(self.life.state));
-        } else if self.life.release() != released {
-            steps.push(Step::Released(self.life.release()));
-        }
+        let challenged = self.is_challenged();
+        let mut steps: Vec<_> = lives(&mut self.life, above).into_iter().collect();
         if self.life.state != State::Ended && self.is_challenged() != challenged {
             steps.push(Step::Challenged { on: !challenged });
         }

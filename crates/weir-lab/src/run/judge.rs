@@ -11,6 +11,8 @@ use crate::weir;
 
 /// What Weir finds by itself. It may find a flood that a policy holds back as well: its rules come before limits.
 pub const BY_ITSELF: [&str; 4] = ["rule", "rule_limit", "strangers", "challenged"];
+/// What machines with connections of their own may meet that no policy asked for.
+const SHARES: [&str; 3] = ["source_connections", "kept_waiting", "dawdler"];
 /// Customers' systems answer challenges, and those answers go no further.
 const ANSWERS: [&str; 2] = ["challenge_answer", "challenge_answer_transmitted"];
 /// Packets of a challenge that is answered: the SYN, and the answer.
@@ -177,8 +179,7 @@ fn findings(scenario: &Scenario, by_itself: bool, report: &Report) -> Vec<String
         ),
     );
     let challenges = |reason: &String| ANSWERS.contains(&reason.as_str()) && report.drops.contains_key("challenged");
-    // Machines with connections of their own may meet a limit that no policy asked for.
-    let shares = |reason: &String| matches!(scenario.attack, Attack::Bots(_)) && reason == "source_connections";
+    let shares = |reason: &String| matches!(scenario.attack, Attack::Bots(_)) && SHARES.contains(&reason.as_str());
     let by_itself = |reason: &String| scenario.attacks() && BY_ITSELF.contains(&reason.as_str());
     let own = |reason: &String| by_itself(reason) || shares(reason) || challenges(reason);
     for reason in report.drops.keys().filter(|reason| !own(reason) && !report.expected_reasons.contains(reason)) {

@@ -10,7 +10,7 @@ use weir_wire::Frame;
 pub struct Answer {
     /// Dropped, and nothing sent back.
     pub dropped: bool,
-    /// The frame that is sent back, where the SYN was challenged.
+    /// The frame that is sent back, where the SYN was challenged; or that goes on, where it was made a reset.
     pub reply: Option<Vec<u8>>,
     /// The samples: none or one. Time and interface are left out, which only the kernel has.
     pub samples: Vec<Facts>,

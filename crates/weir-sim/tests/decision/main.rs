@@ -5,6 +5,7 @@ mod packet;
 
 mod challenge;
 mod connections;
+mod dawdlers;
 mod features;
 mod fragments;
 mod hygiene;

@@ -120,8 +120,9 @@ impl Kernel for LoadedKernel {
             Hook::Egress => ((self.object.run_egress(frame, 1)?, frame.to_vec()), TCX),
         };
         assert!([drop, pass, send].contains(&run.returned), "{hook:?} returned {}", run.returned);
-        // A frame that passes passes as it is, unless XDP hands an answer to the stack.
-        let handed = run.returned == pass && hook == Hook::Xdp && out != frame;
+        // A frame that passes passes as it is, unless XDP hands an answer to the stack, or it is made its sender's reset.
+        let resets = hook == Hook::Tcx && out.len() == frame.len();
+        let handed = run.returned == pass && (hook == Hook::Xdp || resets) && out != frame;
         assert!(handed || run.returned == send || out == frame, "{hook:?} changed a frame");
         let reply = (handed || run.returned == send).then_some(out);
         let mut samples = Vec::new();

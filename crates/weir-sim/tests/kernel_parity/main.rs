@@ -19,6 +19,7 @@ mod traffic;
 mod captures;
 mod challenges;
 mod connections;
+mod dawdlers;
 mod generated;
 mod kernel;
 mod regulars;

@@ -1,0 +1,64 @@
+//! Sources that keep connections waiting: where a target is attacked by that ([`weir_abi::policy::flag::CLOSE`]), each source may go on with a few.
+//!
+//! A slow line is a customer's as well, one of few. So each source may feed eight connections at once and four more in each unit of a mark's age. What
+//! it feeds beyond that goes on to the host as the client's reset ([`crate::reset`]): nothing else gives the place back that the connection takes, since
+//! servers that wait for a request to its end do so for a minute. Who did that opens no other connections for a while.
+//!
+//! Who is fed has completed a handshake: neither a limit nor a mark can be brought upon a source by someone who forges it.
+
+use weir_abi::flow::{AGE_SHIFT, MARK_SHIFT};
+use weir_abi::limit::{Limits, SOURCE_UNIT_SHIFT};
+use weir_abi::{Addr, FlowLine, Limit, TargetPolicy};
+use weir_wire::Frame;
+
+use crate::hash::hash2;
+use crate::{Env, limits, marks};
+
+/// Connections that a source may feed at once.
+pub const AT_ONCE: u64 = 8;
+/// And so many more in a unit of a mark's age: 16 seconds at 250 Hz.
+pub const PER_UNIT: u64 = 4;
+/// Units for which a source that fed more opens no connections: five minutes.
+pub const UNITS: u8 = 19;
+
+/// Keep these hashes apart from those of limits, and of sources that are proven or come regularly.
+const CELL_KEY: u64 = 0x6665_6564_696e_6721;
+const MARK_KEY: u64 = 0x6461_7764_6c65_7273;
+
+/// What a source may feed, in cells for new connections.
+const FEEDS: Limits = {
+    const OFF: Limit = Limit { cost: 0, window: 0 };
+    let cost = (1 << (AGE_SHIFT + SOURCE_UNIT_SHIFT)) / PER_UNIT;
+    Limits { packets: OFF, bytes: OFF, syns: Limit { cost, window: AT_ONCE * cost } }
+};
+
+/// Whether a source that feeds a connection does so too often; if so it is a dawdler from now on.
+#[inline(always)]
+pub fn feeds_too_many<F: Frame, E: Env>(frame: &F, env: &E, policy: &TargetPolicy, target: u32, src: Addr) -> bool {
+    let over = limits::is_source_over(frame, env, policy.limit_key ^ CELL_KEY, src, &FEEDS);
+    if frame.blur(over as u8) & 1 == 0 {
+        return false;
+    }
+    if let Some((line, mark)) = line(env, target, src) {
+        let now = marks::age(env);
+        let (at, _) = marks::place(frame, line, mark, now);
+        line.marks[at].store(mark << MARK_SHIFT | now);
+    }
+    true
+}
+
+/// Whether a source fed too many connections of a target within the last minutes.
+#[inline(always)]
+pub fn is_one<E: Env>(env: &E, target: u32, src: Addr) -> bool {
+    match line(env, target, src) {
+        Some((line, mark)) => marks::holds_since(line, mark, marks::age(env), UNITS),
+        None => false,
+    }
+}
+
+/// They are among the proven sources: both have completed a handshake.
+#[inline(always)]
+fn line<E: Env>(env: &E, target: u32, src: Addr) -> Option<(&FlowLine, u32)> {
+    let h = hash2(limits::source_key(src), MARK_KEY ^ (target as u64) << 32, &env.config().seed);
+    Some((env.proven_line(h as u32 & env.config().proven_mask)?, marks::mark(h)))
+}
