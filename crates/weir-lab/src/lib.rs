@@ -25,6 +25,7 @@ pub mod netns;
 pub mod plan;
 pub mod queue;
 pub mod report;
+pub mod rules;
 pub mod run;
 pub mod scenario;
 pub mod series;

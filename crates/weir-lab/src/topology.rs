@@ -9,6 +9,7 @@ use crate::name::LabId;
 use crate::netns::Netns;
 use crate::plan::*;
 use crate::queue;
+use crate::rules;
 use crate::tool;
 
 /// What to build.
@@ -156,7 +157,7 @@ link set br0 up
     // With GRO the uplink has a receive queue (NAPI) whether or not an XDP program is attached; only then does the kernel
     // take frames that XDP redirects into it.
     tool::run("ip", &["netns", "exec", layout.node.name(), "ethtool", "-K", UPLINK, "gro", "on"])?;
-    Ok(())
+    rules::install(&layout.node)
 }
 
 fn pods(layout: &Layout, shape: Shape) -> Result<()> {
