@@ -28,10 +28,20 @@ pub mod flag {
     pub const CHALLENGE_AUTO: u32 = 1 << 10;
     /// The limit of each source's new connections is an incident's, and not the policy's. Not read by the packet path.
     pub const SHARED: u32 = 1 << 11;
-    /// Sources that keep many connections waiting are not to: while an attack does that. See `weir_core::dawdlers`.
+    /// Sources are not to keep many connections waiting ([`super::TargetPolicy::feed_shift`]): an attack does that. See `weir_core::dawdlers`.
     pub const CLOSE: u32 = 1 << 12;
     /// All hygiene filters that are safe for every service.
     pub const HYGIENE: u32 = TCP_FLAGS | LAND | PORT_ZERO | FRAGMENTS_TRACK;
+}
+
+/// What a source may feed of connections that wait, under [`flag::CLOSE`] with no [`TargetPolicy::feed_shift`].
+pub mod feed {
+    /// Connections at once.
+    pub const AT_ONCE: u64 = 8;
+    /// And so many more in a unit of a mark's age: 16 seconds at 250 Hz.
+    pub const PER_UNIT: u64 = 4;
+    /// How often these are doubled at most.
+    pub const MOST_SHIFT: u16 = 12;
 }
 
 /// One target's policy. Two copies of the table exist; the configuration block says which one counts.
@@ -42,8 +52,8 @@ pub struct TargetPolicy {
     pub flags: u32,
     /// The target's own allow and deny list, 0: none.
     pub list: u16,
-    /// Always zero.
-    pub pad: u16,
+    /// With [`flag::CLOSE`] a source may keep 2^this times as many connections waiting as [`feed`] says, at most [`feed::MOST_SHIFT`].
+    pub feed_shift: u16,
     /// Slots of the rule tables that may match packets of this target.
     pub rules: u64,
     /// IP protocols served, one bit each (with [`flag::PROTOCOLS`]).
@@ -77,7 +87,7 @@ impl TargetPolicy {
         Self {
             flags: 0,
             list: 0,
-            pad: 0,
+            feed_shift: 0,
             rules: 0,
             served: [0; 4],
             source: NO,

@@ -1,23 +1,20 @@
 //! Sources that keep connections waiting: where a target is attacked by that ([`weir_abi::policy::flag::CLOSE`]), each source may go on with a few.
 //!
-//! A slow line is a customer's as well, one of few. So each source may feed eight connections at once and four more in each unit of a mark's age. What
-//! it feeds beyond that goes on to the host as the client's reset ([`crate::reset`]): nothing else gives the place back that the connection takes, since
+//! A slow line is a customer's as well, one of few. So each source may feed eight connections at once and four more in each unit of a mark's age, or as
+//! many times that as is more than all of the target's are fed in calm times ([`weir_abi::TargetPolicy::feed_shift`]). What it feeds beyond that goes on to the host as the client's reset ([`crate::reset`]): nothing else gives the place back that the connection takes, since
 //! servers that wait for a request to its end do so for a minute. Who did that opens no other connections for a while.
 //!
 //! Who is fed has completed a handshake: neither a limit nor a mark can be brought upon a source by someone who forges it.
 
 use weir_abi::flow::{AGE_SHIFT, MARK_SHIFT};
 use weir_abi::limit::{Limits, SOURCE_UNIT_SHIFT};
+use weir_abi::policy::feed::{AT_ONCE, PER_UNIT};
 use weir_abi::{Addr, FlowLine, Limit, TargetPolicy};
 use weir_wire::Frame;
 
 use crate::hash::hash2;
 use crate::{Env, limits, marks};
 
-/// Connections that a source may feed at once.
-pub const AT_ONCE: u64 = 8;
-/// And so many more in a unit of a mark's age: 16 seconds at 250 Hz.
-pub const PER_UNIT: u64 = 4;
 /// Units for which a source that fed more opens no connections: five minutes.
 pub const UNITS: u8 = 19;
 
@@ -25,17 +22,16 @@ pub const UNITS: u8 = 19;
 const CELL_KEY: u64 = 0x6665_6564_696e_6721;
 const MARK_KEY: u64 = 0x6461_7764_6c65_7273;
 
-/// What a source may feed, in cells for new connections.
-const FEEDS: Limits = {
-    const OFF: Limit = Limit { cost: 0, window: 0 };
-    let cost = (1 << (AGE_SHIFT + SOURCE_UNIT_SHIFT)) / PER_UNIT;
-    Limits { packets: OFF, bytes: OFF, syns: Limit { cost, window: AT_ONCE * cost } }
-};
+/// What a connection that is fed costs in cells for new connections.
+const COST: u64 = (1 << (AGE_SHIFT + SOURCE_UNIT_SHIFT)) / PER_UNIT;
 
 /// Whether a source that feeds a connection does so too often; if so it is a dawdler from now on.
 #[inline(always)]
 pub fn feeds_too_many<F: Frame, E: Env>(frame: &F, env: &E, policy: &TargetPolicy, target: u32, src: Addr) -> bool {
-    let over = limits::is_source_over(frame, env, policy.limit_key ^ CELL_KEY, src, &FEEDS);
+    const OFF: Limit = Limit { cost: 0, window: 0 };
+    let cost = COST >> (policy.feed_shift & 15);
+    let feeds = Limits { packets: OFF, bytes: OFF, syns: Limit { cost, window: AT_ONCE * COST } };
+    let over = limits::is_source_over(frame, env, policy.limit_key ^ CELL_KEY, src, &feeds);
     if frame.blur(over as u8) & 1 == 0 {
         return false;
     }

@@ -13,15 +13,14 @@ use common::wait::until;
 use common::world::{NODE, PEER, UPLINK, World};
 use socket2::{Domain, Socket, Type};
 use weir_abi::flow::AGE_SHIFT;
-use weir_abi::policy::flag;
+use weir_abi::policy::{feed, flag};
 use weir_abi::{Feature, Reason};
 use weir_datapath::{Datapath, Hook};
 
 const DAWDLER: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 2);
 const OTHER: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 3);
 const PORT: u16 = 8080;
-/// What a source may feed at once (`weir_core::dawdlers`).
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = feed::AT_ONCE as usize;
 const CONNECTIONS: usize = AT_ONCE + 2;
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(10);

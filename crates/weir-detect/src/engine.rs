@@ -450,10 +450,10 @@ impl Engine {
         self.targets.iter().filter_map(|(id, state)| Some((*id, state.opening.id, state.opening.limit()?)))
     }
 
-    /// Targets whose sources are held to a few connections that they keep waiting, with the incidents that this is of.
-    pub fn closing(&self) -> impl Iterator<Item = (u32, u64)> {
-        let closing = self.targets.iter().filter(|(_, state)| state.waiting.is_closing());
-        closing.map(|(id, state)| (*id, state.waiting.id))
+    /// Targets whose sources are held to a few connections that they keep waiting, with the incidents that this is of and how often those few are
+    /// doubled.
+    pub fn closing(&self) -> impl Iterator<Item = (u32, u64, u16)> {
+        self.targets.iter().filter_map(|(id, state)| Some((*id, state.waiting.id, state.waiting.closing()?)))
     }
 
     /// Targets whose SYNs are to be challenged, each once.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use weir_abi::limit::TARGET_UNIT_SHIFT;
 use weir_policy::limits::{self, Cell, Rate, Unit};
-use weir_policy::overlay::{Asked, FIRST, TargetLimit, TargetRule, TargetShare, TargetStrays};
+use weir_policy::overlay::{Asked, FIRST, TargetClosing, TargetLimit, TargetRule, TargetShare, TargetStrays};
 use weir_policy::rules::{Match, Mode};
 
 use crate::engine::Engine;
@@ -41,7 +41,7 @@ impl Layer {
             limited: limited(engine, tick_hz),
             shared: shared(engine, tick_hz),
             challenged: engine.challenged().collect(),
-            closed: engine.closing().map(|(target, _)| target).collect(),
+            closed: engine.closing().map(|(target, _, feed_shift)| TargetClosing { target, feed_shift }).collect(),
         };
         &self.laid
     }

@@ -152,10 +152,6 @@ const LIMITED: &str = "limit: ";
 const CHALLENGED: &str =
     "challenge: no rule tells the attack's SYNs from customers' yet, so that a source has to answer first";
 
-/// What is to be done about slow connections.
-const ADVICE: &str =
-    "advice: nothing is dropped for this; a server ends such connections by its time-outs for unfinished requests";
-
 /// Incidents by their numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Incidents(BTreeMap<u64, Incident>);
@@ -166,10 +162,7 @@ impl Incidents {
         let Event { incident: id, target, vector, window, step } = event;
         match step {
             Step::Began { label, verdict, rates, early } => {
-                let mut evidence = said(&verdict);
-                if vector == Vector::Slow && label == Label::Attack {
-                    evidence.push(ADVICE.to_owned());
-                }
+                let evidence = said(&verdict);
                 let earlier = self.0.get(&id).map(|incident| incident.started);
                 self.0.insert(
                     id,
@@ -251,11 +244,12 @@ impl Incidents {
                 incident.sources = sources;
                 incident.evidence.push(format!("{LIMITED}{per_source} new connections/s of each source"));
             }
-            Step::Closes => {
+            Step::Closes { at_once } => {
                 let Some(incident) = self.0.get_mut(&id) else { return };
                 incident.acts(window);
-                incident.evidence.retain(|line| line != ADVICE);
-                incident.evidence.push(format!("{LIMITED}a few connections that each source keeps waiting"));
+                incident
+                    .evidence
+                    .push(format!("{LIMITED}{at_once} connections at once that each source keeps waiting"));
             }
             Step::Challenged { on } => {
                 let Some(incident) = self.0.get_mut(&id) else { return };

@@ -125,8 +125,11 @@ pub enum Step {
         /// Who opens them.
         sources: Sources,
     },
-    /// Sources that keep many connections waiting are not to: what they feed is closed, and they open no others.
-    Closes,
+    /// Each source may keep a few connections waiting: what it feeds beyond them is closed, and it opens no others.
+    Closes {
+        /// So many at once.
+        at_once: u64,
+    },
     /// SYNs of sources that have proven nothing are to be challenged, or are not any more.
     Challenged {
         /// Whether they are.

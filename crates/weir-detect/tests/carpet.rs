@@ -257,7 +257,7 @@ proptest! {
             for event in engine.window(number, &rows(&slots)) {
                 if event.vector == Vector::Slow {
                     let told = matches!(event.step, Step::Began { .. } | Step::Now(_));
-                    prop_assert!(told || matches!(event.step, Step::Closes | Step::Released(_)), "{:?}", event.step);
+                    prop_assert!(told || matches!(event.step, Step::Closes { .. } | Step::Released(_)), "{:?}", event.step);
                     continue;
                 }
                 match event.step {

@@ -474,7 +474,7 @@ proptest! {
                     // Told, whatever it is; and where it is an attack, sources are held to a few connections that wait.
                     let attack = labels.get(&event.incident) == Some(&Label::Attack);
                     let told = matches!(event.step, Step::Began { .. } | Step::Now(_));
-                    prop_assert!(told || attack && matches!(event.step, Step::Closes | Step::Released(_)), "{:?}", event.step);
+                    prop_assert!(told || attack && matches!(event.step, Step::Closes { .. } | Step::Released(_)), "{:?}", event.step);
                     continue;
                 }
                 match event.step {

@@ -51,6 +51,15 @@ pub struct TargetShare {
     pub limit: Limit,
 }
 
+/// Connections that each source may keep waiting while a target is attacked by that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TargetClosing {
+    /// The target, by id.
+    pub target: u32,
+    /// As many times as many as it says where none usually are ([`TargetPolicy::feed_shift`]).
+    pub feed_shift: u16,
+}
+
 /// All that incidents ask for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
@@ -64,8 +73,8 @@ pub struct Asked {
     pub shared: Vec<TargetShare>,
     /// Targets whose SYNs are to be challenged, by id, where their policies leave that to detection.
     pub challenged: Vec<u32>,
-    /// Targets whose sources are not to keep many connections waiting, by id.
-    pub closed: Vec<u32>,
+    /// Targets whose sources are not to keep many connections waiting.
+    pub closed: Vec<TargetClosing>,
 }
 
 impl Asked {
@@ -107,6 +116,7 @@ pub fn overlay(image: &TableImage, asked: &Asked) -> Overlay {
         policy.strangers = Limit::default();
         policy.matched = 0;
         policy.flags &= !flag::CLOSE;
+        policy.feed_shift = 0;
         if policy.has(flag::SHARED) {
             policy.source.syns = Limit::default();
             policy.flags &= !flag::SHARED;
@@ -133,9 +143,10 @@ pub fn overlay(image: &TableImage, asked: &Asked) -> Overlay {
             policy.flags |= flag::SHARED;
         }
     }
-    for target in closed {
-        if let Some(policy) = policies.get_mut(*target as usize) {
+    for closing in closed {
+        if let Some(policy) = policies.get_mut(closing.target as usize) {
             policy.flags |= flag::CLOSE;
+            policy.feed_shift = closing.feed_shift;
         }
     }
     for (rule, slots) in wanted.iter().zip(&built.slots) {
@@ -327,12 +338,14 @@ mod tests {
     fn connections_are_closed_and_let_be() {
         let before = image(&[]);
         let mut after = before.clone();
-        let asked = Asked { closed: vec![1, 99], ..Asked::default() };
+        let asked =
+            Asked { closed: [1, 99].map(|target| TargetClosing { target, feed_shift: 3 }).into(), ..Asked::default() };
         let laid = overlay(&after, &asked);
         assert_eq!(laid.diff.steps.len(), 1);
         laid.diff.apply(&mut after);
         let closes = after.policies.iter().map(|policy| policy.has(flag::CLOSE)).collect::<Vec<_>>();
         assert_eq!(closes.iter().filter(|closes| **closes).count(), 1);
+        assert_eq!(after.policies[1].feed_shift, 3);
         assert!(closes[1] && overlay(&after, &asked).diff.steps.is_empty());
         overlay(&after, &Asked::default()).diff.apply(&mut after);
         assert_eq!(after, before);

@@ -71,8 +71,10 @@ impl Detection {
                 let text = format!("each source is held to {per_source} new connections per second");
                 case.steps.add(at, Kind::Limit, text);
             }
-            Step::Closes => {
-                let text = "each source may keep a few connections waiting: others that it feeds are closed, and it opens no more".to_owned();
+            Step::Closes { at_once } => {
+                let text = format!(
+                    "each source may keep {at_once} connections at once waiting: others that it feeds are closed, and it opens no more"
+                );
                 case.steps.add(at, Kind::Limit, text);
             }
             Step::Unsigned { coverage } => {

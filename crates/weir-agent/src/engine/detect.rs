@@ -475,7 +475,7 @@ fn step(step: &Step) -> &'static str {
         Step::Joined { .. } => "joined",
         Step::Released(_) => "released",
         Step::Corroborated { .. } => "corroborated",
-        Step::Held { .. } | Step::Limited { .. } | Step::Shared { .. } | Step::Closes => "limit",
+        Step::Held { .. } | Step::Limited { .. } | Step::Shared { .. } | Step::Closes { .. } => "limit",
         Step::Unsigned { .. } => "no_rule",
         Step::Now(State::Detecting) => "detecting",
         Step::Now(State::Mitigating) => "mitigating",
@@ -551,11 +551,12 @@ fn tell(event: &Event, image: &TableImage) {
                 "each source is held to so many new connections per second"
             );
         }
-        Step::Closes => {
+        Step::Closes { at_once } => {
             tracing::warn!(
                 incident,
                 target,
                 kind,
+                at_once,
                 "sources that keep many connections waiting are held back: what they feed is closed, and they open no others"
             );
         }

@@ -3,10 +3,10 @@
 use std::time::SystemTime;
 
 use weir_abi::Counter;
+use weir_abi::policy::feed::AT_ONCE;
 use weir_abi::policy::flag;
 use weir_api::local::{RuleAction, RuleRow, Standing};
 use weir_api::spec::Moment;
-use weir_core::dawdlers::AT_ONCE;
 use weir_detect::incident::{Life, Release, State};
 use weir_detect::lay::Word;
 use weir_detect::record::Incident;
@@ -110,9 +110,9 @@ impl Detection {
             let shares = self.judge.shared().filter(|(_, of, _)| *of == incident.id).map(|(.., share)| share).max();
             let shares =
                 shares.map(|n| limit(LIMITS[2], format!("new connections of one source, over {n} per second")));
-            let closes = self.judge.closing().any(|(_, of)| of == incident.id);
-            let closes = closes.then(|| {
-                limit(LIMITS[3], format!("connections that one source keeps waiting, over {AT_ONCE} at once"))
+            let closes = self.judge.closing().find(|(_, of, _)| *of == incident.id).map(|(.., shift)| {
+                let n = AT_ONCE << shift;
+                limit(LIMITS[3], format!("connections that one source keeps waiting, over {n} at once"))
             });
             return rules.chain(strays).chain(others).chain(shares).chain(closes).collect();
         }

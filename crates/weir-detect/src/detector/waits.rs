@@ -2,7 +2,7 @@
 //! host does not close them (slowloris, slow POST).
 //!
 //! Many that wait are no attack yet: a service that is overrun by customers, or has stopped, makes them wait as well. Those say nothing while they wait.
-//! So what waits is told, and what is fed is an attack: each source is held to a few such connections then, unless the target's are usually fed.
+//! So what waits is told, and what is fed is an attack: each source is held to a few such connections then.
 
 use std::collections::VecDeque;
 
@@ -103,9 +103,9 @@ impl Waits {
         usually(&self.usual)
     }
 
-    /// Whether its connections are not fed in calm times: nobody who means well does that here.
-    pub fn is_never_fed(&self) -> bool {
-        usually(&self.usually_fed) < 1.0
+    /// So many are fed in calm times, once in each unit, at most.
+    pub fn usually_fed(&self) -> f64 {
+        usually(&self.usually_fed)
     }
 
     /// Waits from which on they are more than usual.
@@ -145,15 +145,14 @@ impl Waits {
     }
 
     fn kept(&self) -> Option<Score> {
-        let (fed, usual) = (self.fed() as f64, usually(&self.usually_fed));
+        let (fed, usual) = (self.fed() as f64, self.usually_fed());
         if fed < (TIMES * usual).max(LEAST) {
             return None;
         }
         let evidence = words(true, || {
             let level = self.level();
-            let nothing = if self.is_never_fed() { "" } else { "; nothing is done, some usually are" };
             format!(
-                "{level:.0} connections wait, and sent a few bytes {fed:.0} times in {UNIT} s to go on waiting, usual {usual:.0}{nothing}"
+                "{level:.0} connections wait, and sent a few bytes {fed:.0} times in {UNIT} s to go on waiting, usual {usual:.0}"
             )
         });
         Some(Score { detector: KEPT, family: Family::Handshake, value: CAP, alarm: true, evidence })

@@ -71,7 +71,7 @@ impl Target {
         let second = self.last_second(window);
         let asked = about.seen.then(|| self.last_asked(&window));
         // Handshakes that are refused to a source fail by Weir's own doing.
-        let refused = self.opening.limit().is_some() || self.waiting.is_closing();
+        let refused = self.opening.limit().is_some() || self.waiting.closing().is_some();
         let handshakes = about.seen.then(|| self.handshakes.window(&window, about.challenged || refused)).flatten();
         let handshakes = handshakes.filter(|score| !(refused && score.alarm));
         let soon = if about.seen && !refused { self.handshakes.fails_soon() } else { None };

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use weir_abi::Feature;
+use weir_abi::policy::feed::{AT_ONCE, MOST_SHIFT, PER_UNIT};
 
 use crate::baseline::WINDOWS_PER_SECOND;
 use crate::detector::waits::{KEPT, Waits};
@@ -31,7 +32,17 @@ pub struct Waiting {
 struct Open {
     label: Label,
     life: Life,
-    closes: bool,
+    /// As many times as many connections as where none are usually fed, each source may keep waiting; nothing where it is a crowd.
+    closes: Option<u16>,
+}
+
+/// Times what all sources together usually feed that each may: nobody who fed connections in calm times is held back.
+const ROOM: f64 = 2.0;
+
+/// How often what each source may feed is doubled, where so many are usually fed in a unit.
+fn doublings(usual: f64) -> u16 {
+    let enough = |shift: &u16| (PER_UNIT << shift) as f64 >= ROOM * usual;
+    (0..MOST_SHIFT).find(enough).unwrap_or(MOST_SHIFT)
 }
 
 impl Waiting {
@@ -45,9 +56,9 @@ impl Waiting {
         self.open.as_ref().map(|open| &open.life)
     }
 
-    /// Whether sources are held to a few connections that they keep waiting.
-    pub fn is_closing(&self) -> bool {
-        self.open.as_ref().is_some_and(|open| open.closes && open.life.release() == Release::None)
+    /// Whether sources are held to a few connections that they keep waiting: how often these are doubled.
+    pub fn closing(&self) -> Option<u16> {
+        self.open.as_ref().filter(|open| open.life.release() == Release::None)?.closes
     }
 
     /// Ends a window; none where nobody sees what the target sends: an incident fades then. `rates`: the target's TCP packets per second, and
@@ -67,7 +78,7 @@ impl Waiting {
         let knocks: u64 = self.knocks.iter().sum();
         let piled = (self.waits.level() - self.waits.usual()).max(0.0);
         // Those that nobody keeps waiting any more are no reason to hold anyone back: the service closes them.
-        let idle = self.open.as_ref().is_some_and(|open| open.closes) && self.waits.fed() == 0 && knocks == 0;
+        let idle = self.open.as_ref().is_some_and(|open| open.closes.is_some()) && self.waits.fed() == 0 && knocks == 0;
         let above = if idle { 0.0 } else { piled + knocks as f64 };
         let mut steps = Vec::new();
         if let Some(open) = &mut self.open {
@@ -83,10 +94,10 @@ impl Waiting {
         if !scores.is_empty() && (before.is_none() || kept && before == Some(Label::Surge)) {
             let mut life = Life::new(above);
             steps.push(Step::Began { label, verdict: fuse(scores), rates, early: 0 });
-            let closes = kept && self.waits.is_never_fed();
-            if closes {
+            let closes = kept.then(|| doublings(self.waits.usually_fed()));
+            if let Some(shift) = closes {
                 life.answered();
-                steps.push(Step::Closes);
+                steps.push(Step::Closes { at_once: AT_ONCE << shift });
             }
             self.open = Some(Open { label, life, closes });
         }
@@ -119,7 +130,7 @@ mod tests {
         let name = |step: &Step| match step {
             Step::Began { label, .. } => label.label().to_owned(),
             Step::Now(state) => state.label().to_owned(),
-            Step::Closes => "closes".to_owned(),
+            Step::Closes { at_once } => format!("closes {at_once}"),
             Step::Released(release) => format!("released {}", release.label()),
             other => panic!("{other:?}"),
         };
@@ -146,18 +157,18 @@ mod tests {
         let mut waiting = calm();
         is(&told(&mut waiting, 100, [40, 30, 0]), &[(20, "SURGE")]);
         assert!(!waiting.is_calm());
-        assert!(!waiting.is_closing());
-        is(&told(&mut waiting, 100, [30, 30, 5]), &[(3, "ATTACK"), (3, "closes")]);
-        assert!(waiting.is_closing());
+        assert!(waiting.closing().is_none());
+        is(&told(&mut waiting, 100, [30, 30, 5]), &[(3, "ATTACK"), (3, "closes 8")]);
+        assert!(waiting.closing().is_some());
         // They are closed.
         is(&told(&mut waiting, 10, [30, 130, 0]), &[]);
         is(&told(&mut waiting, 297, [30, 30, 0]), &[(7, "Watching")]);
-        assert!(waiting.is_closing());
+        assert!(waiting.closing().is_some());
         is(
             &told(&mut waiting, 200, [30, 30, 0]),
             &[(0, "released part"), (50, "released most"), (100, "released all"), (150, "Ended")],
         );
-        assert!(waiting.is_calm() && waiting.life().is_none() && !waiting.is_closing());
+        assert!(waiting.is_calm() && waiting.life().is_none() && waiting.closing().is_none());
     }
 
     /// Who held a thousand connections and is refused others goes on asking for them: it is not over.
@@ -165,7 +176,7 @@ mod tests {
     fn it_is_not_over_while_those_who_are_refused_come_back() {
         let mut waiting = calm();
         told(&mut waiting, 100, [40, 30, 5]);
-        assert!(waiting.is_closing());
+        assert!(waiting.closing().is_some());
         is(&knocked(&mut waiting, 10, [30, 130, 0], 30), &[]);
         is(&knocked(&mut waiting, 3000, [30, 30, 0], 30), &[]);
         // A few are no attack.
@@ -176,13 +187,15 @@ mod tests {
     }
 
     #[test]
-    fn where_connections_are_usually_fed_none_is_closed() {
+    fn where_connections_are_usually_fed_each_source_may_feed_more_than_all_do() {
         let mut waiting = Waiting::default();
         told(&mut waiting, 1, [50, 0, 0]);
         assert!(told(&mut waiting, 700, [30, 30, 1]).is_empty());
         let told = told(&mut waiting, 300, [60, 30, 100]);
-        assert_eq!(told.last().map(|(_, what)| what.as_str()), Some("ATTACK"), "{told:?}");
-        assert!(!waiting.is_closing());
+        // 160 are, in a unit.
+        assert_eq!(told.last().map(|(_, what)| what.as_str()), Some("closes 1024"), "{told:?}");
+        assert_eq!(waiting.closing(), Some(7));
+        assert_eq!([0.0, 2.0, 2.1, 5.0, 1e9].map(doublings), [0, 0, 1, 2, MOST_SHIFT]);
     }
 
     #[test]

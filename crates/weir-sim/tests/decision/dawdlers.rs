@@ -1,9 +1,10 @@
 //! Slow attacks held back: each source may feed a few connections that wait, what it feeds beyond that becomes its reset, and it opens no others.
 
 use weir_abi::flow::AGE_SHIFT;
+use weir_abi::policy::feed::{AT_ONCE, PER_UNIT};
 use weir_abi::{Feature, Reason};
-use weir_core::dawdlers::{AT_ONCE, PER_UNIT, UNITS};
-use weir_policy::overlay::{Asked, overlay};
+use weir_core::dawdlers::UNITS;
+use weir_policy::overlay::{Asked, TargetClosing, overlay};
 use weir_sim::env::Sizes;
 use weir_wire::Bytes;
 
@@ -18,7 +19,13 @@ const LINE: &[u8] = b"X-a: b\r\n";
 
 /// While an attack lasts, or not any more.
 fn attacked(story: &mut Story, on: bool) {
-    let asked = Asked { closed: if on { vec![1] } else { Vec::new() }, ..Asked::default() };
+    closing(story, on.then_some(0));
+}
+
+/// The same, where so many are usually fed that each source may feed more.
+fn closing(story: &mut Story, feed_shift: Option<u16>) {
+    let closed = feed_shift.map(|feed_shift| TargetClosing { target: 1, feed_shift }).into_iter().collect();
+    let asked = Asked { closed, ..Asked::default() };
     let laid = overlay(story.env.image(), &asked);
     story.lay(laid.diff);
 }
@@ -94,6 +101,18 @@ fn it_may_open_connections_again_after_a_while_or_when_the_attack_is_over() {
     attacked(&mut story, false);
     story.passes(&ann.syn(5000, 443), "shop", Reason::Clean);
     feeds(&mut story, ann, 4007);
+}
+
+#[test]
+fn where_many_are_usually_fed_each_source_may_feed_more() {
+    let ann = from(ANN, SHOP);
+    let mut story = begun(&[ann], 70);
+    closing(&mut story, Some(3));
+    (4000..4064).for_each(|port| feeds(&mut story, ann, port));
+    (4064..4070).for_each(|port| is_closed(&mut story, ann, port));
+    story.wait(UNIT);
+    (4000..4032).for_each(|port| feeds(&mut story, ann, port));
+    is_closed(&mut story, ann, 4032);
 }
 
 /// An upload in full segments, a question in two pieces, and data right after the handshake are no way to keep a connection waiting.

@@ -24,11 +24,12 @@ fn who_feeds_too_many_is_reset_and_refused() {
     };
     let hz = weir_datapath::clock::tick_hz();
     let mut image = rich::image(&policy(parity.tick()), hz, parity.tick(), None);
+    let mut rng = Rng(17);
     for policy in image.policies.iter_mut().skip(1) {
         policy.flags |= policy_flag::CLOSE;
+        policy.feed_shift = rng.below(3) as u16;
     }
     parity.apply(&image).unwrap_or_else(|e| panic!("{e}"));
-    let mut rng = Rng(17);
     let services: Vec<_> = SERVICES.iter().filter(|(_, _, proto)| *proto == 6).collect();
     let mut changed = BTreeSet::new();
     for number in 0..rounds {
