@@ -78,6 +78,8 @@ fn generated_packets_under_changing_policies_and_a_jumping_clock() {
         &Reason::Unchallengeable,
         &Reason::RuleLimit,
         &Reason::TransmittedAnswer,
+        &Reason::KeptWaiting,
+        &Reason::Dawdler,
     ];
     assert_eq!(missed, stories, "never seen");
 }
