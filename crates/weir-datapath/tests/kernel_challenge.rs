@@ -22,13 +22,6 @@ const CUSTOMER: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 2);
 const PATIENCE: Duration = Duration::from_secs(10);
 const PORT: u16 = 8080;
 
-/// Both ends know each other, and speak IP.
-fn introduce(world: &World) {
-    world.peer.ip(&format!("address add {CUSTOMER}/24 dev {PEER}")).unwrap();
-    world.node.ip(&format!("neigh replace {CUSTOMER} lladdr 02:00:00:00:00:02 nud permanent dev {UPLINK}")).unwrap();
-    world.peer.ip(&format!("neigh replace {NODE} lladdr 02:00:00:00:00:01 nud permanent dev {PEER}")).unwrap();
-}
-
 fn start(options: OpenOptions, hook: Hook, challenge: Challenge) -> Datapath {
     let mut datapath = Datapath::open(options).expect("the packet path opens");
     let mut policy = shop();
@@ -63,7 +56,7 @@ fn the_short_way_is_taken_once_it_is_proven() {
         if !world.node.run(|| tcx_or_skip(test)) {
             return;
         }
-        introduce(&world);
+        world.introduce(&[CUSTOMER]);
         let _polling = polls.then(|| world.peer.run(|| Foreign::xdp_link("polls", PEER)));
         let mut datapath = world.node.run(|| start(world.options(), Hook::NativeXdp, Challenge::Always));
         let listener = world.node.run(|| TcpListener::bind((NODE, PORT)).unwrap());
@@ -119,7 +112,7 @@ fn story(test: &str, prepare: impl Fn(&World) -> Option<Foreign>, generic: bool,
     if !world.node.run(|| tcx_or_skip(test)) {
         return;
     }
-    introduce(&world);
+    world.introduce(&[CUSTOMER]);
     let _other = prepare(&world);
     let options = || OpenOptions { generic, ..world.options() };
     let datapath = world.node.run(|| start(options(), hook, Challenge::Always));
@@ -173,7 +166,7 @@ fn a_client_whose_answer_is_swallowed_gets_in_a_second_later() {
     if let Err(reason) = world.peer.run(|| run("nft", &[filter])) {
         return skip(test, &format!("no nftables: {reason}"));
     }
-    introduce(&world);
+    world.introduce(&[CUSTOMER]);
     let datapath = world.node.run(|| start(world.options(), Hook::NativeXdp, Challenge::Always));
     datapath.tables().configure(|c| c.reply = reply::STACK);
     let listener = world.node.run(|| TcpListener::bind((NODE, PORT)).unwrap());

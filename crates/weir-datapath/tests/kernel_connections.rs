@@ -7,19 +7,12 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 
 use common::foreign::tcx_or_skip;
 use common::policy::{SHOP, image, shop};
-use common::world::{NODE, PEER, UPLINK, World};
+use common::world::{NODE, World};
 use weir_abi::Feature;
 use weir_abi::flow::{AGE_MOST, AGE_SHIFT};
 use weir_datapath::{Datapath, Flows, Object};
 
 const CUSTOMER: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 2);
-
-/// Both ends know each other, and speak IP.
-fn introduce(world: &World) {
-    world.peer.ip(&format!("address add {CUSTOMER}/24 dev {PEER}")).unwrap();
-    world.node.ip(&format!("neigh replace {CUSTOMER} lladdr 02:00:00:00:00:02 nud permanent dev {UPLINK}")).unwrap();
-    world.peer.ip(&format!("neigh replace {NODE} lladdr 02:00:00:00:00:01 nud permanent dev {PEER}")).unwrap();
-}
 
 fn start(world: &World) -> Datapath {
     let mut datapath = world.open();
@@ -50,7 +43,7 @@ fn a_connection_is_known_from_its_handshake_on_and_across_restarts() {
     if !world.node.run(|| tcx_or_skip(test)) {
         return;
     }
-    introduce(&world);
+    world.introduce(&[CUSTOMER]);
     let mut datapath = world.node.run(|| start(&world));
     let listener = world.node.run(|| TcpListener::bind((NODE, 8080)).unwrap());
     let mut customer = world.peer.run(|| TcpStream::connect(SocketAddr::from((NODE, 8080))).unwrap());

@@ -25,18 +25,6 @@ const CONNECTIONS: usize = AT_ONCE + 2;
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Both ends know each other, and speak IP.
-fn introduce(world: &World) {
-    for customer in [DAWDLER, OTHER] {
-        world.peer.ip(&format!("address add {customer}/24 dev {PEER}")).unwrap();
-        world
-            .node
-            .ip(&format!("neigh replace {customer} lladdr 02:00:00:00:00:02 nud permanent dev {UPLINK}"))
-            .unwrap();
-    }
-    world.peer.ip(&format!("neigh replace {NODE} lladdr 02:00:00:00:00:01 nud permanent dev {PEER}")).unwrap();
-}
-
 fn socket(from: Ipv4Addr) -> Socket {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
@@ -97,7 +85,7 @@ fn story(test: &str, hook: Hook, offloads: &str) {
     if !world.node.run(|| tcx_or_skip(test)) {
         return;
     }
-    introduce(&world);
+    world.introduce(&[DAWDLER, OTHER]);
     world.peer.run(|| run("ethtool", &["-K", PEER, "tx", offloads])).unwrap();
     let _other = (hook == Hook::Tcx).then(|| world.node.run(|| Foreign::xdp("others", UPLINK)));
     let mut tables = image(&shop());

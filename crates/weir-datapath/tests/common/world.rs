@@ -79,6 +79,16 @@ impl World {
         Ok(())
     }
 
+    /// The node and these customers at its peer know each other, and speak IP.
+    pub fn introduce(&self, customers: &[Ipv4Addr]) {
+        for customer in customers {
+            self.peer.ip(&format!("address add {customer}/24 dev {PEER}")).unwrap();
+            let neighbour = format!("neigh replace {customer} lladdr 02:00:00:00:00:02 nud permanent dev {UPLINK}");
+            self.node.ip(&neighbour).unwrap();
+        }
+        self.peer.ip(&format!("neigh replace {NODE} lladdr 02:00:00:00:00:01 nud permanent dev {PEER}")).unwrap();
+    }
+
     /// How the tests open a packet path on the uplink.
     pub fn options(&self) -> OpenOptions {
         OpenOptions {

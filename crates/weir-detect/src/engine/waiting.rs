@@ -30,7 +30,6 @@ pub struct Waiting {
 
 #[derive(Clone, Debug)]
 struct Open {
-    label: Label,
     life: Life,
     /// As many times as many connections as where none are usually fed, each source may keep waiting; nothing where it is a crowd.
     closes: Option<u16>,
@@ -89,9 +88,8 @@ impl Waiting {
         }
         let kept = scores.iter().any(|score| score.detector == KEPT);
         let label = if kept { Label::Attack } else { Label::Surge };
-        let before = self.open.as_ref().map(|open| open.label);
         // What was taken for a crowd may be an attack, and not the other way round.
-        if !scores.is_empty() && (before.is_none() || kept && before == Some(Label::Surge)) {
+        if !scores.is_empty() && self.open.as_ref().is_none_or(|open| kept && open.closes.is_none()) {
             let mut life = Life::new(above);
             steps.push(Step::Began { label, verdict: fuse(scores), rates, early: 0 });
             let closes = kept.then(|| doublings(self.waits.usually_fed()));
@@ -99,12 +97,12 @@ impl Waiting {
                 life.answered();
                 steps.push(Step::Closes { at_once: AT_ONCE << shift });
             }
-            self.open = Some(Open { label, life, closes });
+            self.open = Some(Open { life, closes });
         }
         if window.is_none() {
             return steps;
         }
-        let lasts = |open: &Open| open.label == Label::Surge && open.life.age() >= PATIENCE;
+        let lasts = |open: &Open| open.closes.is_none() && open.life.age() >= PATIENCE;
         self.waits.learn(warm_up, self.open.as_ref().is_some_and(lasts));
         steps
     }
