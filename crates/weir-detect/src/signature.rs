@@ -51,9 +51,10 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Of so many packets of an attack, the fewest that make a rule: fewer are chance, such as one customer who repeats a SYN.
+    /// Of so many packets of an attack, the fewest that make a rule, to the nearest: fewer are chance, such as one customer who
+    /// repeats a SYN.
     fn least(&self, attack: usize) -> usize {
-        ((self.support * attack as f64).ceil() as usize).max(FEWEST)
+        ((self.support * attack as f64).round() as usize).max(FEWEST)
     }
 }
 
