@@ -211,11 +211,11 @@ impl Feature {
 
     /// The feature's count from a target's slots.
     pub fn sum(self, row: &[u64; FEATURE_SLOTS]) -> u64 {
+        let mut left = SLOTS[self as usize];
         let mut total = 0u64;
-        for (slot, n) in row.iter().enumerate() {
-            if self.has(slot as u8) {
-                total = total.wrapping_add(*n);
-            }
+        while left != 0 {
+            total = total.wrapping_add(row[left.trailing_zeros() as usize]);
+            left &= left - 1;
         }
         total
     }
@@ -284,6 +284,21 @@ impl Feature {
         }
     }
 }
+
+/// Each feature's slots, a bit each: a sum is asked for some dozen times for each target in each window.
+const SLOTS: [u64; Feature::ALL.len()] = {
+    let mut all = [0; Feature::ALL.len()];
+    let mut number = 0;
+    while number < all.len() {
+        let mut slot = 0;
+        while slot < FEATURE_SLOTS as u8 {
+            all[number] |= (Feature::ALL[number].has(slot) as u64) << slot;
+            slot += 1;
+        }
+        number += 1;
+    }
+    all
+};
 
 /// Index of a counter in the flat array: CPUs outermost, so that no two CPUs write one cache line.
 #[inline(always)]

@@ -119,6 +119,17 @@ const OF_SLOT: [Vector; 256] = {
     all
 };
 
+/// Each vector's slots, a bit each.
+const SLOTS: [u64; Vector::ALL.len()] = {
+    let mut all = [0; Vector::ALL.len()];
+    let mut slot = 0;
+    while slot < FACTS {
+        all[OF_SLOT[slot as usize] as usize] |= 1 << slot;
+        slot += 1;
+    }
+    all
+};
+
 /// What came for one target within a window, by feature slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
@@ -184,8 +195,13 @@ impl Window {
             Vector::Connections => Vector::Syn,
             of_packets => of_packets,
         };
-        let slots = self.slots.iter().enumerate().take(FACTS.into());
-        slots.filter(|(slot, _)| Vector::of_slot(*slot as u8) == vector).map(|(_, n)| n).sum()
+        let mut left = SLOTS.get(vector as usize).copied().unwrap_or(0);
+        let mut sum = 0;
+        while left != 0 {
+            sum += self.slots.get(left.trailing_zeros() as usize).copied().unwrap_or(0);
+            left &= left - 1;
+        }
+        sum
     }
 
     /// Packets of each vector.

@@ -31,6 +31,12 @@ impl Conjunction {
         harm(self.hits, self.benign.len(), self.told)
     }
 
+    /// The kinds of its terms, a bit each.
+    fn kinds(&self, candidates: &[&Candidate]) -> u32 {
+        let own = candidates.iter().enumerate().filter(|(at, _)| self.has(*at));
+        own.fold(0, |kinds, (_, one)| kinds | 1 << one.kind)
+    }
+
     /// Whether the candidate at a place is one of its terms.
     pub fn has(&self, at: usize) -> bool {
         at < TERMS && self.terms >> at & 1 != 0
@@ -67,8 +73,9 @@ pub fn best(candidates: &[&Candidate], left: &Bits, benign: usize, settings: &Se
     for _ in 0..settings.depth {
         let mut grown: Vec<Growth> = Vec::new();
         for (parent, one) in beam.iter().enumerate() {
-            let terms = candidates.iter().enumerate();
-            grown.extend(terms.filter_map(|(at, added)| Growth::of(one, parent, at, added, candidates, least)));
+            let kinds = one.kinds(candidates);
+            let terms = candidates.iter().enumerate().filter(|(_, added)| kinds >> added.kind & 1 == 0);
+            grown.extend(terms.filter_map(|(at, added)| Growth::of(one, parent, at, added, least)));
         }
         // The same terms in another order are the same conjunction.
         grown.sort_by_key(|growth| growth.terms);
@@ -105,19 +112,8 @@ struct Growth {
 }
 
 impl Growth {
-    /// One term more, if that is another one and still matches enough.
-    fn of(
-        one: &Conjunction,
-        parent: usize,
-        added: usize,
-        candidate: &Candidate,
-        candidates: &[&Candidate],
-        least: usize,
-    ) -> Option<Self> {
-        let mut own = candidates.iter().enumerate().filter(|(at, _)| one.has(*at));
-        if own.any(|(_, c)| c.kind == candidate.kind) {
-            return None;
-        }
+    /// One term more, of a kind that it has none of, if it still matches enough.
+    fn of(one: &Conjunction, parent: usize, added: usize, candidate: &Candidate, least: usize) -> Option<Self> {
         let attack = one.attack.common(&candidate.attack);
         if attack < least.max(1) {
             return None;

@@ -84,13 +84,7 @@ fn begins(numbers: &[u64], len: u8) -> Term {
 }
 
 fn fact(fact: Fact, v: &MatchVector) -> u64 {
-    if Term::Is(fact, true).holds(v) {
-        1
-    } else if Term::Is(fact, false).holds(v) {
-        0
-    } else {
-        NONE
-    }
+    fact.holds(v).map_or(NONE, u64::from)
 }
 
 fn always(_: &MatchVector, _: u64) -> bool {

@@ -146,7 +146,8 @@ impl Term {
 
 impl Fact {
     /// Whether the fact holds; nothing where the header that could tell was not read.
-    fn holds(self, v: &MatchVector) -> Option<bool> {
+    #[inline]
+    pub fn holds(self, v: &MatchVector) -> Option<bool> {
         let ip = |bits: u8| Some(v[field::IP_FACTS] & bits != 0);
         let l4 = v[field::L4_FACTS];
         let read = l4 & l4_fact::PRESENT != 0;
