@@ -26,6 +26,7 @@ mod process;
 pub mod regulars;
 pub mod reply;
 pub mod reset;
+mod sampling;
 mod settle;
 mod siphash;
 pub mod targets;

@@ -11,7 +11,7 @@ use weir_wire::{Frame, Malformed, Packet, Parsed, plain, tunnel};
 use crate::judge::hold::LIMITED;
 use crate::judge::{Decision, judge};
 use crate::settle::{settle, settles};
-use crate::{Env, connections};
+use crate::{Env, connections, sampling};
 
 /// What becomes of a frame, and whether it is to be sampled.
 #[must_use]
@@ -86,10 +86,7 @@ pub fn finish<F: Frame, E: Env>(frame: &F, env: &E, decision: Decision) -> Outco
     let drops = drops(number) as u8;
     let would = drops & !enforce;
     let count = env.count(target, would != 0, number, bytes);
-    let config = env.config();
-    let mask = if drops == 0 { config.sample_pass_mask } else { config.sample_drop_mask };
-    // The first of every kind is sampled, then one in mask + 1: rare reasons are not drowned by a flood.
-    let sample_weight = if mask != u32::MAX && count.wrapping_sub(1) & mask as u64 == 0 { mask + 1 } else { 0 };
+    let sample_weight = sampling::weight(frame, env.config(), drops != 0, count);
     let drop = drops & enforce != 0;
     let challenged = drop && number == Reason::Challenged as u8;
     let closes = drop && number == Reason::KeptWaiting as u8;

@@ -120,7 +120,7 @@ impl Tables {
             c.wide_lens4 = 0;
             c.sample_pass_mask = u32::MAX;
             c.sample_drop_mask = u32::MAX;
-            c.samples_per_tick = 8;
+            c.samples_per_tick = 32;
             c.fragment_timeout = clock::coarse(Duration::from_secs(30));
             c.cpus = self.sizes.cpus;
         });

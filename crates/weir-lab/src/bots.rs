@@ -5,10 +5,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, anyhow};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -68,6 +68,7 @@ pub struct Done {
 
 #[derive(Default)]
 struct Counters {
+    first: OnceLock<SystemTime>,
     begun: AtomicU64,
     connected: AtomicU64,
     refused: AtomicU64,
@@ -107,6 +108,11 @@ impl Bots {
             }
         })?;
         Ok(Bots { stop, counters, thread: Some(thread) })
+    }
+
+    /// Just before the first packet was sent, if it was.
+    pub fn began(&self) -> Option<SystemTime> {
+        self.counters.first.get().copied()
     }
 
     /// Connections so far.
@@ -204,6 +210,7 @@ impl Army {
         };
         let socket = socket.ok()?;
         socket.bind(SocketAddr::new(source, 0)).ok()?;
+        self.counters.first.get_or_init(SystemTime::now);
         timeout(PATIENCE, socket.connect(SocketAddr::new(to, HTTP_PORT))).await.ok()?.ok()
     }
 }

@@ -13,6 +13,8 @@ use crate::traffic::Traffic;
 pub(super) const POLL: Duration = Duration::from_millis(100);
 /// How often counters are read.
 const READ: Duration = Duration::from_secs(1);
+/// Samples of one fetch, ten times what is aimed at: the rates of sampling do not wait for the next second then.
+const MANY: usize = 2000;
 /// How often ended entries are cleared away, which the kernel has stopped minding by itself, and connections.
 const CLEAR: Duration = Duration::from_secs(10);
 
@@ -40,8 +42,11 @@ impl Engine {
         if let Some(change) = self.datapath.review_replies() {
             tracing::info!(change, "SYN challenge");
         }
-        let mut result = self.fetch_samples(now).and_then(|()| self.detect(now));
-        if now.steady.saturating_duration_since(self.seconds.read) >= READ {
+        let fetched = self.fetch_samples(now);
+        // Far more than is aimed at: what comes is not what was measured.
+        let many = fetched.as_ref().is_ok_and(|n| *n > MANY);
+        let mut result = fetched.and_then(|_| self.detect(now));
+        if many || now.steady.saturating_duration_since(self.seconds.read) >= READ {
             self.seconds.read = now.steady;
             result = result.and_then(|()| self.read_counters(now));
         }
@@ -59,13 +64,15 @@ impl Engine {
         }
     }
 
-    fn fetch_samples(&mut self, now: Now) -> Result<(), crate::datapath::DatapathError> {
+    /// Fetches them, and says how many there were.
+    fn fetch_samples(&mut self, now: Now) -> Result<usize, crate::datapath::DatapathError> {
         self.datapath.poll_samples(&mut self.samples)?;
         self.view.recent().extend(now.wall, &self.samples);
         let clock = SampleClock { wall: now.wall, ns: self.datapath.now_ns() };
         self.detection.samples(&self.samples, clock);
+        let fetched = self.samples.len();
         self.samples.clear();
-        Ok(())
+        Ok(fetched)
     }
 
     /// Reads the counters and adapts the sampling to what they say.

@@ -5,6 +5,9 @@
 //! often two samples have the same source (the birthday problem): with `s` the share of pairs that do, the connection that somebody opens next is one of
 //! `s` times the rate of all that its source opens in a second.
 //!
+//! That takes a while, since a browser opens six connections at once and is no flood. Who goes on opening is known sooner, from pairs of which one is
+//! of the last window and the other was before it: of six that are opened one after the other each comes after two and a half (none, one, … five).
+//!
 //! Sources that were there in calm times are left out of it: where all customers come through one proxy, a crowd is one source that opens much.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -20,7 +23,7 @@ use crate::slow::{GROWTH, Sketch};
 use crate::sources::Sources;
 
 /// Samples of a window that are looked at.
-const SAMPLES: usize = 64;
+const SAMPLES: usize = 256;
 /// Windows that they are kept for: a second.
 const SECOND: usize = WINDOWS_PER_SECOND as usize;
 /// Seconds over which it is learned what a source opens, and the fewest.
@@ -38,6 +41,12 @@ const LEAST: f64 = 10.0;
 const PAIRS: usize = 10;
 /// … and from so many on what they say is within a fifth, and one window is enough.
 const SURE: usize = 30;
+/// A browser's connections, six, come after so many of its own when they are opened one after the other …
+const ONE_BY_ONE: f64 = 2.5;
+/// … and a machine's after more, by so many standard deviations.
+const DEVIATIONS: f64 = 3.0;
+/// A window in which new sources open less than this share of what they open now is before they came.
+const BEFORE: f64 = 0.1;
 /// The share of what comes that new sources open, at least.
 const MOST_OF_IT: f64 = 0.5;
 /// What is usual halves in weight when it is of so many seconds: a day.
@@ -49,9 +58,9 @@ pub struct Openers {
     /// Samples of the window that runs: the source, and for how many packets each stands.
     #[serde(skip)]
     now: Vec<(Addr, u32)>,
-    /// Those of the last second, by window.
+    /// The windows of the last second.
     #[serde(skip)]
-    recent: VecDeque<Vec<(Addr, u32)>>,
+    recent: VecDeque<Came>,
     /// Windows of the second that runs, and whether they were calm.
     #[serde(skip)]
     windows: usize,
@@ -77,6 +86,44 @@ pub struct Openers {
     before: Option<f64>,
     #[serde(default)]
     today: u32,
+}
+
+/// What came within a window.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Came {
+    /// SYNs.
+    syns: u64,
+    /// Samples of them: the source, and for how many packets each stands.
+    samples: Vec<(Addr, u32)>,
+}
+
+/// What new sources opened within a window in which they opened most of what came.
+struct New {
+    /// All of them.
+    syns: f64,
+    /// Each that was sampled, and how often it was.
+    opened: BTreeMap<Addr, (f64, usize)>,
+}
+
+impl New {
+    fn of(came: &Came, known: &BTreeMap<Addr, f64>) -> Option<Self> {
+        let weights = |(_, weight): &(Addr, u32)| f64::from(*weight);
+        let all: f64 = came.samples.iter().map(weights).sum();
+        let new = || came.samples.iter().filter(|(source, _)| !known.contains_key(source));
+        let share = new().map(weights).sum::<f64>() / all;
+        // Not where there are no samples, either.
+        if share.is_nan() || share < MOST_OF_IT {
+            return None;
+        }
+        // Samples may be cut.
+        let each = came.syns as f64 / all;
+        let mut opened = BTreeMap::<Addr, (f64, usize)>::new();
+        for (source, weight) in new() {
+            let (sum, count) = opened.entry(*source).or_default();
+            (*sum, *count) = (*sum + each * f64::from(*weight), *count + 1);
+        }
+        Some(Self { syns: share * came.syns as f64, opened })
+    }
 }
 
 /// A second of calm.
@@ -112,9 +159,9 @@ impl Openers {
         }
     }
 
-    /// Ends a window.
-    pub fn window(&mut self) {
-        self.recent.push_back(std::mem::take(&mut self.now));
+    /// Ends a window in which so many SYNs came.
+    pub fn window(&mut self, syns: u64) {
+        self.recent.push_back(Came { syns, samples: std::mem::take(&mut self.now) });
         if self.recent.len() > SECOND {
             self.recent.pop_front();
         }
@@ -126,8 +173,11 @@ impl Openers {
             return None;
         }
         let usual = self.busiest();
-        let (each, sources, pairs) =
-            self.each(second as f64).filter(|(each, ..)| *each >= (TIMES * usual).max(LEAST))?;
+        let many = self.each(second as f64).filter(|(each, ..)| *each >= (TIMES * usual).max(LEAST));
+        let (each, sources, pairs) = match many {
+            Some(many) => many,
+            None => self.steady((TIMES * usual).max(LEAST))?,
+        };
         let evidence = format!(
             "about {sources:.0} new sources open some {each:.0} connections/s each, the busiest one usually {usual:.1}"
         );
@@ -137,7 +187,7 @@ impl Openers {
     /// Connections per second that the source of the next connection opens, of so many that all open; how many such sources there are; and from how
     /// many pairs that is known. Nothing where most are no new sources, or too little is known of them.
     fn each(&self, rate: f64) -> Option<(f64, f64, usize)> {
-        let mut samples = self.recent.iter().flatten().copied().collect::<Vec<_>>();
+        let mut samples = self.samples().copied().collect::<Vec<_>>();
         let all: f64 = samples.iter().map(|(_, weight)| f64::from(*weight)).sum();
         samples.retain(|(source, _)| !self.known.contains_key(source));
         samples.sort_unstable();
@@ -157,9 +207,43 @@ impl Openers {
         Some((rate * (sum / all) * share, 1.0 / share, pairs))
     }
 
+    /// The same of sources that go on opening: surely more than a browser's were opened before the last window by who opens in it, in at most a
+    /// second and as fast as [`Self::each`] asks for.
+    fn steady(&self, fast: f64) -> Option<(f64, f64, usize)> {
+        let last = New::of(self.recent.back()?, &self.known)?;
+        let mut earlier = BTreeMap::<Addr, (f64, usize)>::new();
+        let (mut syns, mut windows) = (0.0, 0);
+        for came in self.recent.iter().rev().skip(1) {
+            let Some(new) = New::of(came, &self.known).filter(|new| new.syns >= BEFORE * last.syns) else { break };
+            (syns, windows) = (syns + new.syns, windows + 1);
+            for (source, (opened, count)) in new.opened {
+                let (sum, counts) = earlier.entry(source).or_default();
+                (*sum, *counts) = (*sum + opened, *counts + count);
+            }
+        }
+        let (mut sum, mut pairs) = (0.0, 0);
+        for (source, (opened, count)) in &last.opened {
+            let (before, counts) = earlier.get(source).copied().unwrap_or_default();
+            (sum, pairs) = (sum + opened * before, pairs + count * counts);
+        }
+        if pairs < SURE {
+            return None;
+        }
+        // By the source of the next connection.
+        let opened = sum / last.syns;
+        let each = opened * f64::from(WINDOWS_PER_SECOND) / f64::from(windows);
+        let surely = opened * (1.0 - DEVIATIONS / (pairs as f64).sqrt());
+        (surely > ONE_BY_ONE && each >= fast).then_some((each, syns / opened, pairs))
+    }
+
+    /// The samples of the last second.
+    fn samples(&self) -> impl Iterator<Item = &(Addr, u32)> {
+        self.recent.iter().flat_map(|came| &came.samples)
+    }
+
     /// The new sources of the last second.
     pub fn sources(&self) -> Sources {
-        let new = self.recent.iter().flatten().filter(|(source, _)| !self.known.contains_key(source));
+        let new = self.samples().filter(|(source, _)| !self.known.contains_key(source));
         Sources::of(new.map(|(source, _)| *source))
     }
 
@@ -177,7 +261,7 @@ impl Openers {
         }
         self.seconds += 1;
         let mut now = Second { syns: second as f64, ..Second::default() };
-        self.recent.iter().flatten().for_each(|(source, _)| *now.samples.entry(*source).or_default() += 1.0);
+        self.samples().for_each(|(source, _)| *now.samples.entry(*source).or_default() += 1.0);
         if let Some(believed) = self.fresh.replace(now) {
             self.believe(believed);
         }
@@ -285,7 +369,7 @@ mod tests {
                     seconds.pop_front();
                 }
                 let second = seconds.iter().sum();
-                self.openers.window();
+                self.openers.window(count);
                 if let Some((score, _)) = self.openers.judge(second, WARM_UP) {
                     assert!(score.alarm && score.family == Family::Shape && score.value == CAP);
                     self.alarms.push((at, score.evidence));
@@ -306,12 +390,12 @@ mod tests {
 
     #[test]
     fn a_flood_of_new_sources_that_open_much_is_noticed_within_a_second() {
-        for weight in [1, 8, 32] {
+        for (weight, soon) in [(1, 1..3), (4, 1..5), (8, 2..6), (32, 4..12)] {
             let mut service = calm();
             assert!((2.3..8.0).contains(&service.openers.busiest()), "{}", service.openers.busiest());
             service.run(30, &[CUSTOMERS, (1000, 128, 25.0)], weight, false);
             let (at, evidence) = service.alarms.first().cloned().unwrap_or_default();
-            assert!((4..12).contains(&at), "one in {weight}: window {at}");
+            assert!(soon.contains(&at), "one in {weight}: window {at}");
             let about = evidence.split(' ').nth(1).and_then(|n| n.parse::<u32>().ok());
             assert!(about.is_some_and(|n| (90..180).contains(&n)), "one in {weight}: {evidence}");
             let sources = service.openers.sources();
@@ -338,6 +422,28 @@ mod tests {
         for page in 0..10 {
             small.run(10, &[(10_000 + 500 * page, 500, 6.0)], 4, false);
             assert_eq!(small.alarms, []);
+        }
+    }
+
+    /// One after the other looks most like someone who goes on.
+    #[test]
+    fn browsers_that_come_all_the_time_and_open_six_connections_are_none() {
+        // In so many windows so many connections of each.
+        for (windows, each) in [(6, 1), (3, 2), (2, 3)] {
+            for weight in [1, 2, 3, 8] {
+                let mut service = calm();
+                for at in 0..1000 {
+                    let (first, last) = ((1 << 20) + at * 25, (1 << 20) + (at + windows) * 25);
+                    for who in (0..each).flat_map(|_| first..last) {
+                        if service.random(weight) == 0 {
+                            service.openers.sample(source(who), weight as u32);
+                        }
+                    }
+                    let syns = (last - first) * each;
+                    service.openers.window(syns);
+                    assert_eq!(service.openers.judge(10 * syns, WARM_UP), None, "{each} each, one in {weight}");
+                }
+            }
         }
     }
 

@@ -76,7 +76,7 @@ impl Opening {
     /// Ends a window.
     pub fn window(&mut self, opened: &Opened, warm_up: u64) -> Vec<Step> {
         let (window, second) = opened.syns;
-        self.openers.window();
+        self.openers.window(window);
         let above = (window as f64 - opened.usual).max(0.0);
         let mut steps = Vec::new();
         if let Some(open) = &mut self.open {

@@ -12,6 +12,7 @@ use crate::customers::{Figures, Totals};
 use crate::device;
 use crate::flood::Stretch;
 use crate::meter::{Meter, Reading};
+use crate::plan::by_chance;
 use crate::scenario::{Attack, Scenario};
 use crate::stop;
 use crate::tally::{self, Counts};
@@ -21,6 +22,8 @@ pub const SETTLE: Duration = Duration::from_secs(1);
 /// Machines with connections need longer for that.
 const GATHER: Duration = Duration::from_secs(4);
 const SECOND: Duration = Duration::from_secs(1);
+/// An attack keeps no time with the windows of a defence: it begins at any time of one, from run to run at another.
+const AT_ANY_TIME_MS: u64 = 100;
 /// Between looks at what goes on.
 const LOOK: Duration = Duration::from_millis(50);
 /// So long into a rest, the last packets before it have arrived wherever they go.
@@ -95,11 +98,14 @@ pub fn perform(
     stage.customers.begin();
     let meter = attack.map(|_| Meter::start(&stage.lab)).transpose()?;
     let coming = match attack {
-        Some((scenario, pps)) => Coming::start(stage, scenario, pps, options, audience)?,
+        Some((scenario, pps)) => {
+            stop::pass(Duration::from_millis(by_chance(options.seed, AT_ANY_TIME_MS)))?;
+            Coming::start(stage, scenario, pps, options, audience)?
+        }
         None => Coming::Nothing,
     };
     let came = coming.began()?;
-    stop::pass(if matches!(coming, Coming::Bots { .. }) { GATHER } else { SETTLE })?;
+    stop::pass(if matches!(coming, Coming::Bots(_)) { GATHER } else { SETTLE })?;
     let window = attack.map_or(options.window, |(scenario, _)| scenario.lasts(SETTLE + options.window) - SETTLE);
     let surge = attack.map_or(1, |(scenario, _)| scenario.surge());
     let began = came.unwrap_or(if surge > 1 { SystemTime::now() } else { opened });

@@ -21,13 +21,8 @@ pub enum Coming {
     Nothing,
     /// A flood.
     Flood(flood::Running),
-    /// Machines.
-    Bots {
-        /// At work.
-        bots: Bots,
-        /// Since then.
-        began: SystemTime,
-    },
+    /// Machines at work.
+    Bots(Bots),
 }
 
 /// What it came to.
@@ -61,8 +56,7 @@ impl Coming {
                     within.unwrap_or("?"),
                     time.as_secs()
                 ));
-                let began = SystemTime::now();
-                Ok(Coming::Bots { bots: Bots::start(&stage.lab, habit, time)?, began })
+                Ok(Coming::Bots(Bots::start(&stage.lab, habit, time)?))
             }
             Attack::Flood(_) | Attack::Pulses(_) | Attack::Growing(_) => {
                 let train = scenario.train(pps, time);
@@ -79,21 +73,24 @@ impl Coming {
         }
     }
 
-    /// When it began: of a flood, just before the first packet, which is waited for.
+    /// When it began: just before the first packet, which is waited for.
     pub fn began(&self) -> Result<Option<SystemTime>> {
-        let running = match self {
-            Coming::Nothing => return Ok(None),
-            Coming::Bots { began, .. } => return Ok(Some(*began)),
-            Coming::Flood(running) => running,
-        };
         let start = Instant::now();
-        while running.so_far() == 0 {
-            if start.elapsed() > SLACK || !running.is_running() {
-                bail!("the flood does not begin");
+        loop {
+            let began = match self {
+                Coming::Nothing => return Ok(None),
+                Coming::Bots(bots) => bots.began(),
+                Coming::Flood(running) if running.so_far() == 0 => None,
+                Coming::Flood(running) => running.stretches().first().map(|stretch| stretch.began),
+            };
+            if began.is_some() {
+                return Ok(began);
+            }
+            if start.elapsed() > SLACK || self.is_over() {
+                bail!("the attack does not begin");
             }
             stop::pass(Duration::from_millis(1))?;
         }
-        Ok(running.stretches().first().map(|stretch| stretch.began))
     }
 
     /// Packets so far, or connections.
@@ -101,7 +98,7 @@ impl Coming {
         match self {
             Coming::Nothing => 0,
             Coming::Flood(running) => running.so_far(),
-            Coming::Bots { bots, .. } => bots.so_far(),
+            Coming::Bots(bots) => bots.so_far(),
         }
     }
 
@@ -115,7 +112,7 @@ impl Coming {
         match self {
             Coming::Nothing => false,
             Coming::Flood(running) => !running.is_running(),
-            Coming::Bots { bots, .. } => !bots.are_running(),
+            Coming::Bots(bots) => !bots.are_running(),
         }
     }
 
@@ -123,7 +120,7 @@ impl Coming {
     pub fn stop(self) -> Result<Came> {
         match self {
             Coming::Nothing => Ok(Came::default()),
-            Coming::Bots { bots, .. } => Ok(Came { bots: Some(bots.stop()?), ..Came::default() }),
+            Coming::Bots(bots) => Ok(Came { bots: Some(bots.stop()?), ..Came::default() }),
             Coming::Flood(running) => {
                 let (sent, stretches) = running.stop_and_tell()?;
                 Ok(Came { sent, stretches, bots: None })

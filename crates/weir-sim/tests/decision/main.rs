@@ -16,6 +16,7 @@ mod observe;
 mod order;
 mod regulars;
 mod rules;
+mod sampling;
 mod story;
 mod targets;
 mod tunnels;
