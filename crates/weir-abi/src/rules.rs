@@ -86,8 +86,10 @@ pub struct RuleTables {
     pub known: u64,
     /// Conjunctions that hold what they match to a limit of its target, see [`crate::TargetPolicy::matched`]; none of those that drop.
     pub limit: u64,
+    /// Of those that drop, the ones that do so where the target only observes, too: a person has approved them.
+    pub insist: u64,
     /// Room to the end of the line.
-    pub reserved: [u64; 3],
+    pub reserved: [u64; 2],
     /// Identity of the rule that owns each conjunction, for samples and `explain`.
     pub owner: [u32; SLOTS],
 }

@@ -76,6 +76,37 @@ fn a_rule_that_only_limits_may_be_approved() {
     assert_eq!((row(&world, "2.1").action, world.rules().0), (RuleAction::Limit, 0));
 }
 
+/// What `Observe` is for: Weir proposes, a person decides.
+#[test]
+fn where_the_policy_observes_an_approved_rule_drops_and_no_other_does() {
+    let mut world = World::with(&SHOP.replace("Enforce", "Observe"));
+    world.windows(10, 0);
+    world.windows(2, 5000);
+    let insisting = |world: &World| {
+        let state = world.kernel.state();
+        state.image.as_ref().unwrap().rules.insist
+    };
+    let before = row(&world, "1.1");
+    assert_eq!(
+        (before.action, before.standing, before.why.as_str()),
+        (RuleAction::Count, Standing::Waiting, "its target observes")
+    );
+    assert_eq!(insisting(&world), 0);
+    let said = say(&mut world, "1.1", Ruling::Approved).unwrap();
+    assert_eq!(
+        (said.action, said.standing, said.why.as_str()),
+        (RuleAction::Drop, Standing::InForce, "a person approved it")
+    );
+    let (enforced, of_target) = world.rules();
+    assert_eq!((insisting(&world), enforced), (of_target, of_target.count_ones()), "{:?}", world.rule_rows());
+    // It outlives a new policy that observes as well, and ends with the incident.
+    world.reload(&SHOP.replace("Enforce", "Observe").replace("spec: {", "spec: {deny: [{cidr: 203.0.113.0/24}], "));
+    world.windows(5, 5000);
+    assert_eq!(insisting(&world).count_ones(), enforced);
+    world.windows(500, 0);
+    assert_eq!((world.incidents()[0].state.as_str(), insisting(&world)), ("Ended", 0));
+}
+
 #[test]
 fn a_rejected_rule_is_withdrawn_and_not_written_again() {
     let mut world = World::new();

@@ -212,12 +212,10 @@ fn an_incident_from_the_first_look_to_the_capture() {
         assert!(out.contains(part), "{part}\n{out}");
     }
 
-    let (code, _, err) = agent.text(&["approve", "1.1"]);
-    assert_eq!(code, 2);
-    assert_eq!(
-        err,
-        "weir: rule 1.1 only counts because its target observes: `mode: Enforce` of its policy lets it drop\n"
-    );
+    let (code, out, err) = agent.text(&["approve", "1.1"]);
+    assert_eq!((code, out), (0, format!("rule 1.1 drops: {}\n", rule["rule"].as_str().unwrap())), "{err}");
+    let approved = agent.json(&["rules"])[0].clone();
+    assert_eq!((&approved["action"], &approved["standing"]), (&"drop".into(), &"in_force".into()), "it insists");
     let (code, _, err) = agent.text(&["reject", "1.7"]);
     assert_eq!((code, err.as_str()), (2, "weir: there is no rule 1.7 of an incident that goes on; there are 1.1\n"));
     let (code, out, err) = agent.text(&["reject", "1.1"]);

@@ -159,10 +159,11 @@ fn of_address<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, src: Addr, dst: 
     let flow = connections::received(frame, env, &p.blurred(frame), counted);
     let seen = Seen { known, flow: frame.blur(flow), listed, entry };
     d.target = target;
-    d.enforce = policy.has(flag::ENFORCE);
+    let enforces = policy.has(flag::ENFORCE) as u8;
     let limited;
     (d.number, d.rule, limited) = of_target(frame, env, p, policy, target, src, dst, seen, bytes);
-    d.hold = frame.blur(limited | seen.flow & hold::STRANGER);
+    d.enforce = frame.blur(enforces | limited >> INSISTS_TOO) & 1 != 0;
+    d.hold = frame.blur(limited & hold::LIMITED | seen.flow & hold::STRANGER);
     if first {
         fragments::remember(env, p, target, crate::process::drops(d.number));
     }
@@ -187,7 +188,8 @@ struct Seen {
     entry: u32,
 }
 
-/// Steps 4 to 8 under a target's policy: the reason's number, the rule, and whether that one limits, which [`crate::settle`] sees to.
+/// Steps 4 to 8 under a target's policy: the reason's number, the rule, and whether that one limits, which [`crate::settle`] sees to, or
+/// insists ([`INSISTS_TOO`]).
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "always inlined; a struct would only rename them")]
 fn of_target<F: Frame, E: Env>(
@@ -229,7 +231,7 @@ fn of_target<F: Frame, E: Env>(
         let matched = frame.blur64(of_rules(frame, env, &p.blurred(frame), policy.rules, is_known, bytes));
         rule = frame.blur64(matched) as u32;
         number = frame.blur(if matched >> DROPS & 1 != 0 { Reason::Rule as u8 } else { GO_ON });
-        limited = frame.blur((matched >> LIMITS) as u8) & 1;
+        limited = frame.blur((matched >> LIMITS) as u8) & 3;
     }
     if number == GO_ON {
         let p = &plain::forgotten(frame, p);
@@ -293,6 +295,10 @@ fn find_target<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, dst: Addr) -> (
 const DROPS: u32 = 32;
 /// The same where it limits and none drops.
 const LIMITS: u32 = 33;
+/// The same where it drops whether or not the target enforces. Behind [`LIMITS`], see [`INSISTS_TOO`].
+const INSISTS: u32 = 34;
+/// Of what is left of the three bits behind [`LIMITS`], the one of [`INSISTS`].
+const INSISTS_TOO: u32 = INSISTS - LIMITS;
 
 /// The owner of the rule that fits first, with [`DROPS`] or [`LIMITS`]; 0 where none does either. Every packet that fits is counted, also where
 /// the rule only watches.
@@ -318,7 +324,8 @@ fn of_rules<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, among: u64, known:
     env.count_rule(slot, bytes);
     // Who only watches has no say.
     let owner = tables.owner[slot as usize] as u64 & 0u64.wrapping_sub(drops | limits);
-    owner | drops << DROPS | limits << LIMITS
+    let insists = drops & tables.insist >> slot;
+    owner | drops << DROPS | limits << LIMITS | insists << INSISTS
 }
 
 /// 1 where a bit is set, else 0.

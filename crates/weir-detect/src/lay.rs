@@ -55,7 +55,8 @@ impl Layer {
                 || limits.iter().any(|(of, _, limit)| *of == target && limit.matches.contains(&signed.matches));
             let mode = match (said(incident, &signed.matches), drops) {
                 (Some(Word::Rejected), _) => continue,
-                (Some(Word::Approved), _) | (None, true) => Mode::Enforce,
+                (Some(Word::Approved), _) => Mode::Insist,
+                (None, true) => Mode::Enforce,
                 (None, false) if limited() => Mode::Limit,
                 (None, false) => Mode::Shadow,
             };

@@ -203,6 +203,7 @@ fn copy(from: &RuleTables, slots: u64, to: &mut RuleTables) {
     }
     to.live |= from.live & slots;
     to.enforce |= from.enforce & slots;
+    to.insist |= from.insist & slots;
     to.limit |= from.limit & slots;
     to.known |= from.known & slots;
 }

@@ -39,6 +39,8 @@ pub enum Mode {
     Limit,
     /// Drops what it matches, where the target enforces.
     Enforce,
+    /// Drops what it matches, also where the target only observes: a person has approved it.
+    Insist,
 }
 
 /// Which targets' packets a rule may match.

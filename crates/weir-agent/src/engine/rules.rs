@@ -163,8 +163,8 @@ fn windows(n: u64) -> std::time::Duration {
 
 /// What a rule does where it is in the tables.
 fn action(rule: &CaseRule, enforces: bool, drops: bool) -> RuleAction {
-    let drops = drops || rule.said() == Some(Word::Approved);
-    if enforces && drops { RuleAction::Drop } else { RuleAction::Count }
+    let approved = rule.said() == Some(Word::Approved);
+    if approved || enforces && drops { RuleAction::Drop } else { RuleAction::Count }
 }
 
 /// How a rule of an incident that goes on stands. `asked`: whether detection lets it drop, where it is asked for at all; `limits`:
@@ -181,7 +181,7 @@ fn stands(
         _ if rule.said() == Some(Word::Rejected) => (Standing::Rejected, "a person withdrew it"),
         _ if asked.is_none() => (Standing::Waiting, "it is in force once it was seen to match at three targets"),
         (false, ..) => (Standing::NoRoom, "the tables have no room for it: 64 conjunctions can be in force at once"),
-        (_, _, true) if rule.said() == Some(Word::Approved) => (Standing::InForce, "a person approved it"),
+        _ if rule.said() == Some(Word::Approved) => (Standing::InForce, "a person approved it"),
         (_, Use::Limit, true) if limits => (Standing::InForce, "too little is known of customers to drop by it"),
         (_, Use::Limit, _) => (Standing::Waiting, "too little is known of customers to drop by it"),
         (_, _, false) => (Standing::Waiting, OBSERVES),
@@ -214,6 +214,7 @@ fn of_policy(
     let reached: Vec<_> = reached.collect();
     let enforces = reached.iter().any(|target| target.enforce);
     let (action, standing, why) = match rule.mode {
+        Mode::Insist => (RuleAction::Drop, Standing::InForce, "the policy says so"),
         Mode::Enforce if enforces => (RuleAction::Drop, Standing::InForce, "the policy says so"),
         Mode::Enforce => (RuleAction::Count, Standing::Waiting, "the targets that it reaches observe"),
         Mode::Limit if enforces => (RuleAction::Limit, Standing::InForce, "the policy says so"),

@@ -1,6 +1,5 @@
-//! What people say of incidents' rules: one is let drop, or withdrawn, for as long as its incident lasts.
+//! What people say of incidents' rules: one is let drop, where its target only observes as well, or withdrawn, for as long as its incident lasts.
 
-use weir_abi::policy::flag;
 use weir_api::local::{RuleRow, Ruling, RulingRow};
 use weir_api::spec::Moment;
 
@@ -14,9 +13,6 @@ impl Engine {
         let (incident, number) = self.find_rule(id)?;
         // As it is written everywhere: `7.03` was understood, too.
         let id = &format!("{incident}.{number}");
-        if ruling == Ruling::Approved {
-            self.check_approval(id, incident)?;
-        }
         let row = RulingRow { ruling, by_uid: by, at: Moment::from_system(now.wall) };
         let before = self.set_ruling(incident, number, Some(row));
         // What it matched so far is read before its slots may go.
@@ -37,18 +33,6 @@ impl Engine {
         self.show_incidents().map_err(|e| Refusal::Failed(e.to_string()))?;
         let row = self.view.rules().iter().find(|row| row.id == *id).cloned();
         row.ok_or_else(|| Refusal::Unknown(self.no_rule(id)))
-    }
-
-    /// Whether an approval would have an effect.
-    fn check_approval(&self, id: &str, incident: u64) -> Result<(), Refusal> {
-        let policies = &self.datapath.image().policies;
-        let enforces = |target: u32| policies.get(target as usize).is_some_and(|policy| policy.has(flag::ENFORCE));
-        if self.detection.cases.get(incident).is_some_and(|case| case.tolls.targets().any(enforces)) {
-            return Ok(());
-        }
-        let message =
-            format!("rule {id} only counts because its target observes: `mode: Enforce` of its policy lets it drop");
-        Err(Refusal::Unwise(message))
     }
 
     /// Sets what was said of a rule; returns what was said before.

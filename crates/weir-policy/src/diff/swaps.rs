@@ -60,6 +60,8 @@ fn both_rules(old: &RuleTables, new: &RuleTables) -> RuleTables {
     }
     both.live |= old.live & !taken;
     both.enforce |= old.enforce & !taken;
+    both.insist |= old.insist & !taken;
+    both.limit |= old.limit & !taken;
     both.known |= old.known & !taken;
     both.needs_layout |= old.needs_layout & !taken;
     for (slot, owner) in both.owner.iter_mut().enumerate().filter(|(slot, _)| taken >> slot & 1 == 0) {

@@ -74,8 +74,11 @@ pub(crate) fn build_beside(rules: &[Rule], previous: Option<&RuleTables>, others
         if rule.mode != Mode::Dormant {
             built.tables.live |= bit;
         }
-        if rule.mode == Mode::Enforce {
+        if matches!(rule.mode, Mode::Enforce | Mode::Insist) {
             built.tables.enforce |= bit;
+        }
+        if rule.mode == Mode::Insist {
+            built.tables.insist |= bit;
         }
         if rule.mode == Mode::Limit {
             built.tables.limit |= bit;

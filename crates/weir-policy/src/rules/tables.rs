@@ -15,7 +15,8 @@ pub fn empty() -> Box<RuleTables> {
         needs_layout: 0,
         known: 0,
         limit: 0,
-        reserved: [0; 3],
+        insist: 0,
+        reserved: [0; 2],
         owner: [0; SLOTS],
     })
 }

@@ -54,6 +54,32 @@ fn an_observing_target_drops_nothing_and_says_what_it_would() {
     story.drops(&from(BEN, SHOP).syn(1, 443), NODE, Reason::DenyListed);
 }
 
+/// A person has approved it: what it matches is dropped, and nothing else is.
+#[test]
+fn a_rule_that_insists_drops_where_its_target_observes() {
+    let mut p = policy([shop()]);
+    p.targets[0].enforce = false;
+    let (push, urgent) = (p.names.intern("push"), p.names.intern("urgent"));
+    p.rules = vec![
+        rule(push, "tcp and flags & psh = psh", Mode::Insist),
+        rule(urgent, "tcp and flags & urg = urg", Mode::Enforce),
+    ];
+    let mut story = Story::of(&p);
+    let segment = |flags| from(ANN, SHOP).tcp(1, 443, flags | flag::ACK, b"");
+    story.matching(Some(push));
+    story.drops(&segment(flag::PSH), "shop", Reason::Rule);
+    story.matching(Some(urgent));
+    story.would_drop(&segment(flag::URG), "shop", Reason::Rule);
+    story.matching(None);
+    story.passes(&segment(0), "shop", Reason::Clean);
+    story.would_drop(&from(ANN, SHOP).tcp(1, 443, flag::FIN, b""), "shop", Reason::TcpFinNoAck);
+    // It insists no more.
+    p.rules[0].mode = Mode::Enforce;
+    story.change(&p);
+    story.matching(Some(push));
+    story.would_drop(&segment(flag::PSH), "shop", Reason::Rule);
+}
+
 /// Malformed packets pass an enforcing node as well, until it is told to drop them: the stack behind refuses them anyway.
 #[test]
 fn malformed_packets_are_dropped_where_that_is_asked_for() {

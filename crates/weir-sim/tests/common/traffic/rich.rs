@@ -117,7 +117,7 @@ const RULES: [(&str, Mode); 16] = [
     ("tcp and layout 1-9", Mode::Enforce),
     ("tcp and data_offset 11-15", Mode::Shadow),
     ("udp and sport 19,123,1900", Mode::Shadow),
-    ("udp and length 1000-1200", Mode::Enforce),
+    ("udp and length 1000-1200", Mode::Insist),
     ("udp and payload = \"attack\"", Mode::Enforce),
     ("payload & 0xff00ff = 0x470054", Mode::Shadow),
     ("icmp and icmp_type 13-18", Mode::Enforce),
@@ -274,7 +274,8 @@ pub fn variants(now: u64) -> Vec<Policy> {
         rule.mode = match rule.mode {
             Mode::Dormant => Mode::Enforce,
             Mode::Shadow => Mode::Dormant,
-            Mode::Enforce => Mode::Limit,
+            Mode::Enforce => Mode::Insist,
+            Mode::Insist => Mode::Limit,
             Mode::Limit => Mode::Shadow,
         };
     }
