@@ -7,7 +7,7 @@ use super::{HygieneSpec, LimitsSpec, ListEntry, ResponseSpec, SynSpec, TargetSpe
 /// Whether drops happen or are only counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mode {
-    /// Count what would have been dropped; drop nothing.
+    /// Count what would have been dropped; drop nothing but what a person approves.
     #[default]
     Observe,
     /// Drop.
