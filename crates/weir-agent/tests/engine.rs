@@ -313,7 +313,11 @@ fn counters_have_rates_and_steer_the_sampling() {
     let row = rows.iter().find(|r| r.reason == "block").unwrap();
     assert_eq!((row.verdict, row.packets, row.packets_per_s, row.bytes_per_s), (Verdict::Drop, 2_500_000, 2e6, 1.2e8));
     assert_eq!((row.target_name.as_str(), rows.len()), ("node", 2));
-    assert_eq!(world.kernel.state().sampling, Some((0, 2047)), "nothing passes, and of 2 M drops a second one in 2048");
+    assert_eq!(
+        world.kernel.state().sampling,
+        Some((0, 1023)),
+        "nothing passes, and of 2 M drops a second one in 1024: drops have what nothing else needs"
+    );
 }
 
 #[test]

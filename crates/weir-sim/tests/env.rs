@@ -13,7 +13,7 @@ use weir_sim::env::{SimEnv, Sizes, TooManyTargets};
 use weir_wire::Bytes;
 
 use traffic::generate::Generator;
-use traffic::packet::from;
+use traffic::packet::{flag, from};
 use traffic::rich::{TARGETS, image, policy};
 
 const SIZES: Sizes = Sizes {
@@ -62,7 +62,7 @@ fn threads_judge_at_once_each_as_a_cpu_of_its_own() {
 fn samples_stand_for_as_many_packets_as_there_were() {
     let mut env = env();
     env.configure(|c| (c.sample_pass_mask, c.sample_drop_mask) = (7, 0));
-    let pass = from("10.4.4.4", "192.0.2.7").syn(40000, 80);
+    let pass = from("10.4.4.4", "192.0.2.7").tcp(40000, 80, flag::ACK, b"GET /");
     let drop = from("10.66.1.1", "192.0.2.7").syn(40000, 80);
     for cpu in [0, 3] {
         let weights = |frame: &[u8], n| -> Vec<u32> {

@@ -108,7 +108,7 @@ fn connections_of_both_directions() {
         if takes(hook, &frame) {
             parity.packet(hook, &frame).unwrap_or_else(|e| panic!("{e}"));
         }
-        if number % 1000 == 0 {
+        if number % 250 == 0 {
             let [before, after] = slow();
             play(&mut parity, before);
             // As after a while of silence, whatever the time is.
