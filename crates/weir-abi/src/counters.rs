@@ -211,13 +211,7 @@ impl Feature {
 
     /// The feature's count from a target's slots.
     pub fn sum(self, row: &[u64; FEATURE_SLOTS]) -> u64 {
-        let mut left = SLOTS[self as usize];
-        let mut total = 0u64;
-        while left != 0 {
-            total = total.wrapping_add(row[left.trailing_zeros() as usize]);
-            left &= left - 1;
-        }
-        total
+        sum_of(row, SLOTS[self as usize])
     }
 
     /// Whether packets of this slot have the feature.
@@ -283,6 +277,16 @@ impl Feature {
             Feature::Dawdler => "dawdlers_refused",
         }
     }
+}
+
+/// The sum of a target's slots, of those whose bits are set.
+pub fn sum_of(row: &[u64; FEATURE_SLOTS], slots: u64) -> u64 {
+    let (mut left, mut total) = (slots, 0u64);
+    while left != 0 {
+        total = total.wrapping_add(row[left.trailing_zeros() as usize]);
+        left &= left - 1;
+    }
+    total
 }
 
 /// Each feature's slots, a bit each: a sum is asked for some dozen times for each target in each window.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tempfile::TempDir;
 use weir_abi::prefix::State as ListState;
-use weir_abi::{Addr, Counter, Reason};
+use weir_abi::{Addr, Counter, Reason, Sample};
 use weir_agent::engine::{Engine, Now, Refusal, Settings, StartError};
 use weir_agent::fake::Fake;
 use weir_agent::host::Host;
@@ -318,6 +318,42 @@ fn counters_have_rates_and_steer_the_sampling() {
         Some((0, 1023)),
         "nothing passes, and of 2 M drops a second one in 1024: drops have what nothing else needs"
     );
+}
+
+/// The onset of a flood that nobody drops: its rate is measured with the fetch that brings far too many samples.
+#[test]
+fn too_many_samples_are_made_fewer_before_the_second_is_over() {
+    let world = World::new();
+    let mut engine = world.start(0);
+    let passed = |packets| {
+        world.kernel.state().counters = vec![(0, false, Reason::NoTarget, Counter { packets, bytes: 60 * packets })];
+    };
+    passed(1000);
+    engine.tick(world.at(1));
+    passed(2000);
+    engine.tick(world.at(2));
+    let calm = world.kernel.state().sampling;
+    let soon = |ms| Now { steady: world.at(2).steady + Duration::from_millis(ms), ..world.at(2) };
+    passed(102_000);
+    engine.tick(soon(100));
+    assert_eq!(world.kernel.state().sampling, calm, "it waits for the next second");
+    let sample = Sample {
+        time_ns: 0,
+        length: 60,
+        target: 0,
+        reason: Reason::NoTarget as u8,
+        verdict: 0,
+        rule: 0,
+        ifindex: 1,
+        weight: 1,
+        captured: 0,
+        pad: 0,
+        bytes: [0; weir_abi::sample::SAMPLE_BYTES],
+    };
+    world.kernel.state().samples = vec![sample; 2001];
+    engine.tick(soon(200));
+    // 100,000 in a fifth of a second.
+    assert_eq!(world.kernel.state().sampling, Some((255, 0)));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Attack vectors: the kinds of packets that are watched apart, because a flood of one kind is nothing in the sum of all.
 
 use weir_abi::FEATURE_SLOTS;
-use weir_abi::counters::{FACTS, Feature, fact, feature_slot, kind};
+use weir_abi::counters::{FACTS, Feature, fact, feature_slot, kind, sum_of};
 
 /// A kind of packets of a target. Every packet is of one; what is told of several of them together has a name as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -195,13 +195,7 @@ impl Window {
             Vector::Connections => Vector::Syn,
             of_packets => of_packets,
         };
-        let mut left = SLOTS.get(vector as usize).copied().unwrap_or(0);
-        let mut sum = 0;
-        while left != 0 {
-            sum += self.slots.get(left.trailing_zeros() as usize).copied().unwrap_or(0);
-            left &= left - 1;
-        }
-        sum
+        sum_of(&self.slots, SLOTS.get(vector as usize).copied().unwrap_or(0))
     }
 
     /// Packets of each vector.

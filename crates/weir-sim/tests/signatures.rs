@@ -70,6 +70,12 @@ fn judge(attack: &[MatchVector], reservoir: &[MatchVector], unseen: &[MatchVecto
 const WHOLLY: [(&str, &str); 2] =
     [("attack-tcp-syn-flood-01.pcap", "10.10.10.10"), ("attack-tcp-syn-flood-02.pcap", "192.168.50.4")];
 
+/// Whom a capture's attack is aimed at, as far as that is known.
+fn victim(capture: &corpus::Listed) -> Option<IpAddr> {
+    let wholly = WHOLLY.iter().find(|(name, _)| *name == capture.name);
+    wholly.map(|(_, victim)| victim.parse().unwrap()).or(capture.victim)
+}
+
 /// Others, with the least cover and the most collateral that are known to be reached. What is left of SNMP are rare ICMP errors.
 /// 1e-4 is asked of the HTTP flood, and reached on a whole network by itself: its second rule fits ordinary clients' SYNs.
 const FLOORS: [(&str, f64, f64); 4] = [
@@ -102,9 +108,7 @@ fn what_was_published_is_reached_on_a_network_that_was_never_seen() {
     assert!(known.len() > 40_000 && office.len() > 10_000);
     for (name, cover) in PUBLISHED {
         let capture = listed.iter().find(|c| c.name == name).unwrap();
-        let wholly = WHOLLY.iter().find(|(wholly, _)| *wholly == name);
-        let to = wholly.map(|(_, victim)| victim.parse().unwrap()).or(capture.victim);
-        let judged = judge(&vectors(&capture.path, to), &known, &office);
+        let judged = judge(&vectors(&capture.path, victim(capture)), &known, &office);
         println!("{name}: cover {:.4}, unseen {:.6}, {:.1} ms", judged.cover, judged.collateral, judged.milliseconds);
         assert!(judged.signature.accepted && judged.cover >= cover && judged.collateral <= UNSEEN, "{name}");
     }
@@ -122,9 +126,8 @@ fn signatures_cover_floods_of_tools_and_spare_what_they_have_not_seen() {
     let reservoir = thinned(&known, RESERVOIR);
     println!("{} benign packets for synthesis, {} unseen", reservoir.len(), unseen.len());
     for capture in listed.iter().filter(|c| c.label == "attack") {
-        let wholly = WHOLLY.iter().find(|(name, _)| *name == capture.name);
-        let to = wholly.map(|(_, victim)| victim.parse().unwrap()).or(capture.victim);
-        let attack = vectors(&capture.path, to);
+        let wholly = WHOLLY.iter().any(|(name, _)| *name == capture.name);
+        let attack = vectors(&capture.path, victim(capture));
         let judged = judge(&attack, &reservoir, &unseen);
         println!(
             "{} ({} packets): {} rules, cover {:.4}, unseen {:.6}, {:.1} ms, accepted {}",
@@ -144,7 +147,7 @@ fn signatures_cover_floods_of_tools_and_spare_what_they_have_not_seen() {
         if let Some((_, cover, collateral)) = FLOORS.iter().find(|(name, ..)| *name == capture.name) {
             assert!(judged.cover >= *cover && judged.collateral <= *collateral, "{}", capture.name);
         }
-        if wholly.is_some() {
+        if wholly {
             assert_eq!((judged.cover, judged.collateral), (1.0, 0.0), "{}", capture.name);
             assert!(judged.signature.accepted);
         }

@@ -6,7 +6,8 @@
 //! `s` times the rate of all that its source opens in a second.
 //!
 //! That takes a while, since a browser opens six connections at once and is no flood. Who goes on opening is known sooner, from pairs of which one is
-//! of the last window and the other was before it: of six that are opened one after the other each comes after two and a half (none, one, … five).
+//! of the last window and the other was before it: of six that are opened one after the other each comes after two and a half (none, one, … five) on
+//! average, of browsers that come at different times.
 //!
 //! Sources that were there in calm times are left out of it: where all customers come through one proxy, a crowd is one source that opens much.
 
