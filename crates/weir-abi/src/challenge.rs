@@ -9,7 +9,7 @@ use crate::Cell64;
 pub const EPOCH_SHIFT: u32 = 14;
 
 /// A source stays proven for so many units of 2^[`crate::flow::AGE_SHIFT`] ticks since its last proof: half an hour at 250 Hz.
-pub const PROVEN_UNITS: u8 = 112;
+pub const PROVEN_UNITS: u32 = 896;
 
 /// A SYN that was challenged: 32 bits of its hash above the low 32 bits of the tick when it came first. Anyone's SYN writes here, so it
 /// is a table of its own.

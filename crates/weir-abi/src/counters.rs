@@ -79,8 +79,8 @@ pub enum Feature {
     WaitBegun = 24,
     /// Those in which it does not any more: the host said something, or either of them ended it.
     WaitEnded = 25,
-    /// Those among the waiting ones that were given a few bytes more while the host had been silent since an earlier unit of
-    /// [`crate::flow::AGE_SHIFT`]: once in each unit, where the host acknowledges them.
+    /// Those among the waiting ones that were given a few bytes more [`crate::flow::SLOW_UNITS`] after the question or later, and again each time
+    /// that [`crate::flow::FED_UNITS`] have passed since.
     WaitFed = 26,
     /// SYNs of sources that kept too many of those waiting ([`crate::Reason::Dawdler`]).
     Dawdler = 27,

@@ -38,7 +38,7 @@ pub mod flag {
 pub mod feed {
     /// Connections at once.
     pub const AT_ONCE: u64 = 8;
-    /// And so many more in a unit of a mark's age: 16 seconds at 250 Hz.
+    /// And so many more in [`crate::flow::FED_UNITS`], 16 seconds at 250 Hz.
     pub const PER_UNIT: u64 = 4;
     /// How often these are doubled at most.
     pub const MOST_SHIFT: u16 = 12;

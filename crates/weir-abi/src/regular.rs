@@ -6,8 +6,8 @@
 //! rule matches. A forged source comes once. Whoever sends from addresses of his own for long before he attacks is a regular too:
 //! limits for each source are for him.
 
-/// A unit of a mark's age is so many doublings of a tick: 35 minutes at 250 Hz. Ages wrap after 6 days.
+/// A unit of a mark's age is so many doublings of a tick: 35 minutes at 250 Hz. Ages wrap after 49 days.
 pub const REGULAR_AGE_SHIFT: u32 = 19;
 
 /// Units after which a regular that did not come again is forgotten by whoever sweeps the table: 5 days.
-pub const REGULAR_AGE_MOST: u8 = 200;
+pub const REGULAR_AGE_MOST: u16 = 200;

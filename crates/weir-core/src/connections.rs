@@ -6,7 +6,7 @@
 
 use weir_abi::challenge::reply;
 use weir_abi::counters::fact;
-use weir_abi::flow::{MARK_SHIFT, Pending, TURN_SHIFT, WAITED_BITS, turn};
+use weir_abi::flow::{AGE_MASK, FED_UNITS, MARK_SHIFT, Pending, TURN_SHIFT, WAITED_BITS, turn};
 use weir_abi::policy::flag;
 use weir_abi::target::{NODE, OWNER_ONLY};
 use weir_abi::{Addr, FlowLine, TargetPolicy};
@@ -85,18 +85,23 @@ fn note<F: Frame, E: Env>(frame: &F, env: &E, h: u64, proof: bool, says: Says) -
     if !(proof || own) {
         return false;
     }
-    let before = turns::of(line.marks[at].load());
+    let held = line.marks[at].load();
+    let before = turns::of(held);
     let kept = before & 0u32.wrapping_sub(own as u32);
     let next = match says {
         Says::Nothing => kept,
-        Says::Something => kept & turn::CLIENT | kept >> 1,
-        Says::Connected => turn::HOST,
+        // The client's, where anything is known.
+        Says::Something => (kept + 7) >> 3,
+        Says::Connected => turn::BEGUN,
     };
-    line.marks[at].store(mark << MARK_SHIFT | next << TURN_SHIFT | now);
-    before == turn::HOST && !(own && next == turn::HOST)
+    // While its client waits a mark's time is the wait's, unless that is long. Without a branch, as that before.
+    let young = marks::since(now, held).wrapping_sub(FED_UNITS) >> 31;
+    let waits = 0u32.wrapping_sub(kept >> 2 & next >> 2 & young & (says != Says::Connected) as u32);
+    line.marks[at].store(mark << MARK_SHIFT | next << TURN_SHIFT | held & waits & AGE_MASK | now & !waits);
+    before >> 2 & !(own as u32 & next >> 2) & 1 != 0
 }
 
-const _: () = assert!(turn::UNKNOWN == 0 && turn::CLIENT == 1 && turn::HOST == 2);
+const _: () = assert!(turn::UNKNOWN == 0 && turn::CLIENT == 1 && turn::BEGUN == 4 && turn::CHARGED < 8);
 
 /// Forgets a flow: another connection begins between the same ends. Whether its client waited.
 #[inline(always)]
@@ -106,7 +111,7 @@ fn forget<F: Frame, E: Env>(frame: &F, env: &E, h: u64) -> bool {
     if !own {
         return false;
     }
-    let waited = turns::of(line.marks[at].load()) == turn::HOST;
+    let waited = turns::of(line.marks[at].load()) & turn::BEGUN != 0;
     line.marks[at].store(0);
     waited
 }

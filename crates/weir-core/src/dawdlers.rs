@@ -1,12 +1,12 @@
 //! Sources that keep connections waiting: where a target is attacked by that ([`weir_abi::policy::flag::CLOSE`]), each source may go on with a few.
 //!
-//! A slow line is a customer's as well, one of few. So each source may feed eight connections at once and four more in each unit of a mark's age, or as
+//! A slow line is a customer's as well, one of few. So each source may feed eight connections at once and four more in each 16 seconds, or as
 //! many times that as is more than all of the target's are fed in calm times ([`weir_abi::TargetPolicy::feed_shift`]). What it feeds beyond that goes on to the host as the client's reset ([`crate::reset`]): nothing else gives the place back that the connection takes, since
 //! servers that wait for a request to its end do so for a minute. Who did that opens no other connections for a while.
 //!
 //! Who is fed has completed a handshake: neither a limit nor a mark can be brought upon a source by someone who forges it.
 
-use weir_abi::flow::{AGE_SHIFT, MARK_SHIFT};
+use weir_abi::flow::{AGE_SHIFT, FED_UNITS, MARK_SHIFT};
 use weir_abi::limit::{Limits, SOURCE_UNIT_SHIFT};
 use weir_abi::policy::feed::{AT_ONCE, PER_UNIT};
 use weir_abi::{Addr, FlowLine, Limit, TargetPolicy};
@@ -16,14 +16,14 @@ use crate::hash::hash2;
 use crate::{Env, limits, marks};
 
 /// Units for which a source that fed more opens no connections: five minutes.
-pub const UNITS: u8 = 19;
+pub const UNITS: u32 = 152;
 
 /// Keep these hashes apart from those of limits, and of sources that are proven or come regularly.
 const CELL_KEY: u64 = 0x6665_6564_696e_6721;
 const MARK_KEY: u64 = 0x6461_7764_6c65_7273;
 
 /// What a connection that is fed costs in cells for new connections.
-const COST: u64 = (1 << (AGE_SHIFT + SOURCE_UNIT_SHIFT)) / PER_UNIT;
+const COST: u64 = ((FED_UNITS as u64) << (AGE_SHIFT + SOURCE_UNIT_SHIFT)) / PER_UNIT;
 
 /// Whether a source that feeds a connection does so too often; if so it is a dawdler from now on.
 #[inline(always)]

@@ -18,7 +18,7 @@ mod head;
 pub mod hygiene;
 pub mod limits;
 pub mod lists;
-mod marks;
+pub mod marks;
 pub mod matching;
 
 pub mod judge;

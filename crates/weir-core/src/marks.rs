@@ -1,26 +1,35 @@
-//! Lines of fingerprints: 22 bits of a hash (the lowest always set) above two bits that only flows have a use for and an age of eight, eight to a line.
+//! Lines of fingerprints: 18 bits of a hash above three that only flows have a use for and an age of eleven, eight to a line.
 //!
 //! Everything here is without a branch for each mark: eight of them would be too many ways for the verifier.
 
 use weir_abi::FlowLine;
-use weir_abi::flow::{AGE_SHIFT, MARK_SHIFT, MARKS};
+use weir_abi::flow::{AGE_MASK, AGE_SHIFT, MARK_SHIFT, MARKS};
 use weir_wire::Frame;
 
 use crate::Env;
 
+const AGE_BITS: u32 = AGE_MASK.count_ones();
+
 /// The fingerprint of a hash, without its age. Never zero: that is an empty one.
 #[inline(always)]
 pub fn mark(h: u64) -> u32 {
-    (h >> (32 + MARK_SHIFT)) as u32 | 1
+    let bits = (h >> (32 + MARK_SHIFT)) as u32;
+    bits | same(bits, 0)
 }
 
 /// The age now.
 #[inline(always)]
 pub fn age<E: Env>(env: &E) -> u32 {
-    (env.tick() >> AGE_SHIFT) as u32 & 255
+    (env.tick() >> AGE_SHIFT) as u32 & AGE_MASK
 }
 
-/// 1 where two 22-bit numbers are equal, else 0.
+/// Units that have passed since a mark was renewed.
+#[inline(always)]
+pub fn since(now: u32, held: u32) -> u32 {
+    now.wrapping_sub(held) & AGE_MASK
+}
+
+/// 1 where two 18-bit numbers are equal, else 0.
 #[inline(always)]
 fn same(a: u32, b: u32) -> u32 {
     (a ^ b).wrapping_sub(1) >> 31
@@ -40,13 +49,13 @@ pub fn holds(line: &FlowLine, mark: u32) -> bool {
 
 /// Whether a line holds a mark that was last renewed less than so many units ago.
 #[inline(always)]
-pub fn holds_since(line: &FlowLine, mark: u32, now: u32, units: u8) -> bool {
+pub fn holds_since(line: &FlowLine, mark: u32, now: u32, units: u32) -> bool {
     let mut found = 0;
     let mut i = 0;
     while i < MARKS {
         let held = line.marks[i].load();
-        let silent = now.wrapping_sub(held) & 255;
-        found |= same(held >> MARK_SHIFT, mark) & silent.wrapping_sub(units as u32) >> 31;
+        let silent = since(now, held);
+        found |= same(held >> MARK_SHIFT, mark) & silent.wrapping_sub(units) >> 31;
         i += 1;
     }
     found != 0
@@ -60,13 +69,13 @@ pub fn place<F: Frame>(frame: &F, line: &FlowLine, mark: u32, now: u32) -> (usiz
     let mut i = 0;
     while i < MARKS {
         let held = line.marks[i].load();
-        let silent = now.wrapping_sub(held) & 255;
-        let worth = (same(held >> MARK_SHIFT, mark) << 9 | same(held >> MARK_SHIFT, 0) << 8) + silent;
+        let silent = since(now, held);
+        let worth = (same(held >> MARK_SHIFT, mark) << (AGE_BITS + 1) | same(held >> MARK_SHIFT, 0) << AGE_BITS) + silent;
         let more = (worth << 4 | i as u32).wrapping_sub(best);
         let less = frame.blur64((more as i32 >> 31) as u64) as u32;
         best = best.wrapping_add(more & !less);
         i += 1;
     }
     let best = frame.blur64(best as u64) as u32;
-    (best as usize & (MARKS - 1), best >> 13 != 0)
+    (best as usize & (MARKS - 1), best >> (AGE_BITS + 5) != 0)
 }

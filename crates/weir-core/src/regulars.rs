@@ -1,5 +1,6 @@
 //! Which sources come regularly. See [`weir_abi::regular`].
 
+use weir_abi::flow::AGE_MASK;
 use weir_abi::regular::REGULAR_AGE_SHIFT;
 use weir_abi::{Addr, Config};
 
@@ -18,8 +19,8 @@ pub fn place(config: &Config, target: u32, src: Addr) -> (u32, u32) {
 }
 
 /// The age of a mark that is written at a tick.
-pub const fn age(tick: u64) -> u8 {
-    (tick >> REGULAR_AGE_SHIFT) as u8
+pub const fn age(tick: u64) -> u32 {
+    (tick >> REGULAR_AGE_SHIFT) as u32 & AGE_MASK
 }
 
 /// Whether a source comes to a target regularly.

@@ -5,7 +5,7 @@
 //! upload are left out. Inside tunnels, and behind IP options, only a connection's first wait is seen.
 
 use weir_abi::counters::fact;
-use weir_abi::flow::{TURN_SHIFT, turn};
+use weir_abi::flow::{AGE_MASK, FED_UNITS, SLOW_UNITS, TURN_MASK, TURN_SHIFT, turn};
 use weir_abi::policy::flag;
 use weir_abi::{Reason, TargetPolicy};
 use weir_wire::Frame;
@@ -36,7 +36,7 @@ pub fn changing<F: Frame>(frame: &F, number: u8) -> Option<Head> {
 /// Whose turn it is in a flow with this mark.
 #[inline(always)]
 pub fn of(held: u32) -> u32 {
-    held >> TURN_SHIFT & 3
+    (held & TURN_MASK) >> TURN_SHIFT
 }
 
 /// Notes what a packet that passes means for its connection: the client begins to wait, gives up, or waits and keeps the host from closing it.
@@ -61,21 +61,33 @@ pub fn note<F: Frame, E: Env>(
     let place = &line.marks[at];
     let held = place.load();
     let resets = head.flags & tcp::RST != 0;
-    match (of(held), resets) {
-        (turn::CLIENT, false) => {
-            // A question is a sign of life that the host will answer.
-            place.store(held & !(3 << TURN_SHIFT | 255) | turn::HOST << TURN_SHIFT | now);
+    let whose = of(held);
+    let other = |turn: u32, time: u32| held & !(TURN_MASK | AGE_MASK) | turn << TURN_SHIFT | time & AGE_MASK;
+    if whose & turn::BEGUN != 0 && resets {
+        place.store(other(turn::CLIENT, held));
+        env.feature(target, fact::WAIT_ENDED);
+        return false;
+    }
+    match whose {
+        _ if resets => {}
+        // A question is a sign of life that the host will answer. After a handshake the first one comes when it will: it was expected, and is waited with.
+        turn::CLIENT => {
+            place.store(other(turn::ASKED, now));
             env.feature(target, fact::WAIT_BEGUN);
         }
-        (turn::HOST, true) => {
-            place.store(held & !(3 << TURN_SHIFT) | turn::CLIENT << TURN_SHIFT);
-            env.feature(target, fact::WAIT_ENDED);
-        }
-        (turn::HOST, false) if head.payload <= FEW && (held ^ now) & 255 != 0 => {
+        turn::BEGUN => place.store(other(turn::ASKED, now)),
+        turn::ASKED | turn::FED | turn::CHARGED if head.payload <= FEW => {
+            let closing = policy.has(flag::CLOSE);
+            let fed = if closing { turn::CHARGED } else { turn::FED };
+            let units = if whose >= fed { FED_UNITS } else { SLOW_UNITS };
+            if marks::since(now, held) < units {
+                return false;
+            }
+            place.store(other(fed, now));
             env.feature(target, fact::WAIT_FED);
-            let closes = policy.has(flag::CLOSE) && dawdlers::feeds_too_many(frame, env, policy, target, head.ends.src);
+            let closes = closing && dawdlers::feeds_too_many(frame, env, policy, target, head.ends.src);
             if closes && enforce {
-                place.store(held & !(3 << TURN_SHIFT) | turn::CLIENT << TURN_SHIFT);
+                place.store(other(turn::CLIENT, now));
                 env.feature(target, fact::WAIT_ENDED);
             }
             return closes;

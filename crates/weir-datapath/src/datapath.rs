@@ -166,7 +166,7 @@ impl Datapath {
     }
 
     /// Notes that a source comes to a target regularly: its line and its mark (`weir_core::regulars::place`), and the age of marks now.
-    pub fn note_regular(&self, line: u32, mark: u32, age: u8) {
+    pub fn note_regular(&self, line: u32, mark: u32, age: u32) {
         self.flows.note_regular(line, mark, age);
     }
 

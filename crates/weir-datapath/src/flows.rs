@@ -1,10 +1,10 @@
 //! The table of known flows from user space: how many there are, and the end of those that have been silent for long.
 //!
-//! Ages wrap; a mark that nobody cleared would look fresh again after 256 units. Whoever calls this every minute keeps them apart.
+//! Ages wrap; a mark that nobody cleared would look fresh again after 2,048 units. Whoever calls this every minute keeps them apart.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use weir_abi::flow::{AGE_MOST, AGE_SHIFT, MARK_SHIFT, MARKS};
+use weir_abi::flow::{AGE_MASK, AGE_MOST, AGE_SHIFT, MARK_SHIFT, MARKS};
 use weir_abi::regular::{REGULAR_AGE_MOST, REGULAR_AGE_SHIFT};
 use weir_abi::{FlowLine, maps};
 
@@ -34,7 +34,7 @@ impl Flows {
 
     /// Notes at a tick that a source comes regularly: its line and mark (`weir_core::regulars::place`), and the age then. A mark keeps its place; a
     /// new one takes a free place, else that of the one that has not come for longest.
-    pub fn note_regular(&self, line: u32, mark: u32, age: u8) {
+    pub fn note_regular(&self, line: u32, mark: u32, age: u32) {
         let at = line as usize;
         if at >= self.regulars.len() {
             return;
@@ -45,14 +45,14 @@ impl Flows {
             // SAFETY: as in `sweep`.
             let held = unsafe { AtomicU32::from_ptr(marks.add(i)) }.load(Ordering::Relaxed);
             let worth = match held {
-                0 => 256,
-                held if held >> MARK_SHIFT == mark => 512,
-                held => u32::from(age.wrapping_sub(held as u8)),
+                0 => AGE_MASK + 1,
+                held if held >> MARK_SHIFT == mark => AGE_MASK + 2,
+                held => age.wrapping_sub(held) & AGE_MASK,
             };
             best = best.max((worth, i));
         }
         // SAFETY: as in `sweep`; nobody but this process writes these words.
-        unsafe { AtomicU32::from_ptr(marks.add(best.1)) }.store(mark << MARK_SHIFT | u32::from(age), Ordering::Relaxed);
+        unsafe { AtomicU32::from_ptr(marks.add(best.1)) }.store(mark << MARK_SHIFT | age, Ordering::Relaxed);
     }
 
     /// Forgets flows in which the host has been silent for [`AGE_MOST`] units (an hour at 250 Hz) at a tick, proofs of sources that are as old, and
@@ -65,8 +65,8 @@ impl Flows {
 }
 
 /// Clears the marks of a table that are so many units old; says how many are left.
-fn sweep(lines: &Mapped<FlowLine>, now: u64, most: u8) -> u64 {
-    let now = now as u8;
+fn sweep(lines: &Mapped<FlowLine>, now: u64, most: u16) -> u64 {
+    let now = now as u32;
     let mut known = 0;
     for at in 0..lines.len() {
         let marks = lines.ptr(at).cast::<u32>();
@@ -78,7 +78,7 @@ fn sweep(lines: &Mapped<FlowLine>, now: u64, most: u8) -> u64 {
             if held == 0 {
                 continue;
             }
-            let silent = now.wrapping_sub(held as u8) >= most;
+            let silent = now.wrapping_sub(held) & AGE_MASK >= u32::from(most);
             // A flow that spoke in this very moment stays.
             if silent && mark.compare_exchange(held, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
                 continue;

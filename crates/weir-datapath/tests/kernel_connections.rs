@@ -9,7 +9,7 @@ use common::foreign::tcx_or_skip;
 use common::policy::{SHOP, image, shop};
 use common::world::{NODE, World};
 use weir_abi::Feature;
-use weir_abi::flow::{AGE_MOST, AGE_SHIFT};
+use weir_abi::flow::{AGE_MASK, AGE_MOST, AGE_SHIFT, MARK_SHIFT};
 use weir_datapath::{Datapath, Flows, Object};
 
 const CUSTOMER: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 2);
@@ -82,7 +82,7 @@ fn a_silent_flow_is_forgotten() {
     let flows = Flows::new(&object, &sizes).unwrap();
     let now = object.tick().unwrap();
     assert_eq!(flows.sweep(now), 0);
-    let mark = |age: u64| weir_abi::Cell32::new(0x0012_3400 | (age & 255) as u32);
+    let mark = |age: u64| weir_abi::Cell32::new(0x1234 << MARK_SHIFT | age as u32 & AGE_MASK);
     let age = now >> AGE_SHIFT;
     let line = weir_abi::FlowLine {
         marks: [age, age - 1, age.wrapping_sub(100)]

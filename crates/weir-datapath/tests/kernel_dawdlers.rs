@@ -12,7 +12,7 @@ use common::policy::{SHOP, image, shop};
 use common::wait::until;
 use common::world::{NODE, PEER, UPLINK, World};
 use socket2::{Domain, Socket, Type};
-use weir_abi::flow::AGE_SHIFT;
+use weir_abi::flow::{AGE_SHIFT, SLOW_UNITS};
 use weir_abi::policy::{feed, flag};
 use weir_abi::{Feature, Reason};
 use weir_datapath::{Datapath, Hook};
@@ -64,13 +64,13 @@ impl Connection {
     }
 }
 
-/// Lets time pass until a wait of now is an old one: another unit of marks' age has begun.
+/// Lets time pass until whoever waits now has waited for long.
 fn grow_old(datapath: &mut Datapath) {
     let mut unit = || datapath.now_ticks().unwrap() >> AGE_SHIFT;
     let (before, start) = (unit(), Instant::now());
     let hz = u64::from(weir_datapath::clock::tick_hz());
-    let most = Duration::from_secs((1 << AGE_SHIFT) / hz + 2);
-    while unit() == before {
+    let most = Duration::from_secs((u64::from(SLOW_UNITS) << AGE_SHIFT) / hz + 2);
+    while unit() - before < u64::from(SLOW_UNITS) {
         assert!(start.elapsed() < most, "the kernel's ticks stand still");
         std::thread::sleep(Duration::from_millis(20));
     }

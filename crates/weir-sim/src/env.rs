@@ -12,7 +12,7 @@ mod tables;
 use std::sync::Arc;
 
 use weir_abi::counters::COUNTER_SLOTS;
-use weir_abi::flow::MARK_SHIFT;
+use weir_abi::flow::{AGE_MASK, MARK_SHIFT};
 use weir_abi::rules::SLOTS;
 use weir_abi::{
     ABI_VERSION, Addr, Cell32, Cell64, Config, Counter, FEATURE_SLOTS, FragmentSlot, Reason, SourceLine, TargetCells,
@@ -180,11 +180,11 @@ impl SimEnv {
     pub fn note_regular(&self, target: u32, src: Addr) {
         let (line, mark) = regulars::place(self.config(), target, src);
         let Some(line) = self.cells.regulars.get(line as usize) else { return };
-        let age = u32::from(regulars::age(self.cpu(0).tick()));
+        let age = regulars::age(self.cpu(0).tick());
         let worth = |cell: &Cell32| match cell.load() {
-            0 => 256,
-            held if held >> MARK_SHIFT == mark => 512,
-            held => age.wrapping_sub(held) & 255,
+            0 => AGE_MASK + 1,
+            held if held >> MARK_SHIFT == mark => AGE_MASK + 2,
+            held => age.wrapping_sub(held) & AGE_MASK,
         };
         if let Some(cell) = line.marks.iter().max_by_key(|cell| worth(cell)) {
             cell.store(mark << MARK_SHIFT | age);

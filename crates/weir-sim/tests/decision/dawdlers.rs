@@ -1,6 +1,6 @@
 //! Slow attacks held back: each source may feed a few connections that wait, what it feeds beyond that becomes its reset, and it opens no others.
 
-use weir_abi::flow::AGE_SHIFT;
+use weir_abi::flow::{AGE_SHIFT, FED_UNITS, SLOW_UNITS};
 use weir_abi::policy::feed::{AT_ONCE, PER_UNIT};
 use weir_abi::{Feature, Reason};
 use weir_core::dawdlers::UNITS;
@@ -14,7 +14,7 @@ use crate::story::Story;
 use crate::world::{ANN, ANN6, BEN, SHOP, SHOP6, policy, shop};
 
 const SAYS: u8 = flag::ACK | flag::PSH;
-const UNIT: u64 = 1 << AGE_SHIFT;
+const UNIT: u64 = (FED_UNITS as u64) << AGE_SHIFT;
 const LINE: &[u8] = b"X-a: b\r\n";
 
 /// While an attack lasts, or not any more.
@@ -62,8 +62,10 @@ fn a_source_feeds_a_few_and_no_more() {
         }
         assert_eq!(story.feature("shop", Feature::WaitFed), 20, "and nothing is done where there is no attack");
         attacked(&mut story, true);
+        // It counts against the source now, and was counted before.
+        story.wait(u64::from(SLOW_UNITS) << AGE_SHIFT);
         (4000..4008).for_each(|port| feeds(&mut story, dawdler, port));
-        assert_eq!(AT_ONCE, 8);
+        assert_eq!((AT_ONCE, story.feature("shop", Feature::WaitFed)), (8, 28));
         let ended = story.feature("shop", Feature::WaitEnded);
         (4008..4020).for_each(|port| is_closed(&mut story, dawdler, port));
         assert_eq!(story.feature("shop", Feature::WaitEnded) - ended, 12, "they wait no more");
@@ -72,8 +74,14 @@ fn a_source_feeds_a_few_and_no_more() {
         assert_eq!(story.feature("shop", Feature::Dawdler), 1);
         connect(&mut story, other, 5000);
         feeds(&mut story, other, 4000);
+        // Each of them once, however often it says something meanwhile.
+        let fed = story.feature("shop", Feature::WaitFed);
+        let soon = u64::from(SLOW_UNITS) << AGE_SHIFT;
+        story.wait(soon);
+        (4000..4008).for_each(|port| feeds(&mut story, dawdler, port));
+        assert_eq!(story.feature("shop", Feature::WaitFed), fed);
         // What it feeds in a unit more is its right, and a question to which there is an answer.
-        story.wait(UNIT);
+        story.wait(UNIT - soon);
         (4000..4000 + PER_UNIT as u16).for_each(|port| feeds(&mut story, dawdler, port));
         is_closed(&mut story, dawdler, 4004);
         story.sends(&dawdler.back().tcp(443, 4005, SAYS, b"page"), "shop");
@@ -88,9 +96,9 @@ fn it_may_open_connections_again_after_a_while_or_when_the_attack_is_over() {
     attacked(&mut story, true);
     (4000..4008).for_each(|port| feeds(&mut story, ann, port));
     is_closed(&mut story, ann, 4008);
-    story.wait(UNIT * (u64::from(UNITS) - 1));
+    story.wait(u64::from(UNITS - 1) << AGE_SHIFT);
     story.drops(&ann.syn(5000, 443), "shop", Reason::Dawdler);
-    story.wait(UNIT);
+    story.wait(1 << AGE_SHIFT);
     story.passes(&ann.syn(5000, 443), "shop", Reason::Clean);
     // Once more, and the attack ends.
     let mut story = begun(&[ann], 9);

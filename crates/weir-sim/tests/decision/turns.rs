@@ -1,7 +1,8 @@
 //! Whose turn it is: clients that wait for the host are counted, and those that only keep it from closing the connection.
 
-use weir_abi::flow::AGE_SHIFT;
+use weir_abi::flow::{AGE_MOST, AGE_SHIFT, FED_UNITS, SLOW_UNITS};
 use weir_abi::{Feature, Reason};
+use weir_core::marks;
 use weir_policy::model::Verdict;
 use weir_sim::env::Sizes;
 
@@ -67,6 +68,11 @@ fn whoever_gives_up_waits_no_more() {
     assert_eq!(waits(&story), [2, 2, 3, 0]);
 }
 
+/// So many units of a mark's age pass.
+fn units(story: &mut Story, units: u32) {
+    story.wait(u64::from(units) << AGE_SHIFT);
+}
+
 /// A slow attack's connections say a header line now and then and never get to the end.
 #[test]
 fn a_waiting_connection_that_is_fed_is_counted_once_in_a_while() {
@@ -74,19 +80,67 @@ fn a_waiting_connection_that_is_fed_is_counted_once_in_a_while() {
     let mut story = Story::of(&policy([shop()]));
     connect(&mut story, ann, 4000);
     says(&mut story, ann, b"GET / HTTP/1.1\r\n");
-    for fed in 1..4 {
-        story.wait(1 << AGE_SHIFT);
+    for (fed, pause) in [(1, SLOW_UNITS), (2, FED_UNITS), (3, FED_UNITS)] {
+        units(&mut story, pause - 1);
+        says(&mut story, ann, b"X-a: b\r\n");
+        answers(&mut story, ann, flag::ACK, b"");
+        assert_eq!(waits(&story), [1, 0, 0, fed - 1], "it comes in pieces");
+        units(&mut story, 1);
         says(&mut story, ann, b"X-a: b\r\n");
         answers(&mut story, ann, flag::ACK, b"");
         says(&mut story, ann, b"X-c: d\r\n");
         assert_eq!(waits(&story), [1, 0, 0, fed], "the second one came at once");
     }
     // An upload is no such thing, however long it takes.
-    story.wait(1 << AGE_SHIFT);
+    units(&mut story, FED_UNITS);
     for size in [129, 1200, 1201, 1400] {
         says(&mut story, ann, &vec![0; size]);
     }
     assert_eq!(waits(&story), [1, 0, 0, 3]);
+    // After an answer all begins anew.
+    answers(&mut story, ann, SAYS, b"page");
+    says(&mut story, ann, b"GET /next");
+    units(&mut story, SLOW_UNITS);
+    says(&mut story, ann, b" HTTP/1.1\r\n");
+    assert_eq!(waits(&story), [1, 1, 1, 4]);
+}
+
+/// A browser connects before it knows what to ask, a pool before anyone asks.
+#[test]
+fn the_first_question_of_a_connection_comes_when_it_will() {
+    let ann = from(ANN, SHOP);
+    let mut story = Story::of(&policy([shop()]));
+    connect(&mut story, ann, 4000);
+    units(&mut story, 5 * FED_UNITS);
+    says(&mut story, ann, b"PING\r\n");
+    says(&mut story, ann, b"PING\r\n");
+    assert_eq!(waits(&story), [1, 0, 0, 0]);
+    units(&mut story, SLOW_UNITS);
+    says(&mut story, ann, b"PING\r\n");
+    assert_eq!(waits(&story), [1, 0, 0, 1], "and then it waits as any other");
+}
+
+/// For how many units the oldest flow in the table has been silent.
+fn oldest(story: &Story) -> u32 {
+    let now = marks::age(&story.env.cpu(0));
+    let marks = story.env.state().flows;
+    marks.iter().flatten().filter(|mark| **mark != 0).map(|mark| marks::since(now, *mark)).max().unwrap_or(0)
+}
+
+/// A connection whose client waits is known for as long as the host acknowledges what it sends.
+#[test]
+fn an_upload_that_takes_hours_is_known_to_its_end() {
+    let ann = from(ANN, SHOP);
+    let mut story = Story::of(&policy([shop()]));
+    connect(&mut story, ann, 4000);
+    says(&mut story, ann, b"PUT /all HTTP/1.1\r\n");
+    for _ in 0..3 * u32::from(AGE_MOST) / FED_UNITS {
+        units(&mut story, FED_UNITS);
+        answers(&mut story, ann, flag::ACK, b"");
+        assert_eq!(oldest(&story), 0, "whoever sweeps the table finds it young");
+        says(&mut story, ann, &[0; 1400]);
+    }
+    assert_eq!(waits(&story), [1, 0, 0, 0]);
 }
 
 #[test]

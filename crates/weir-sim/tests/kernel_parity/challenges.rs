@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use weir_abi::challenge::reply;
+use weir_abi::challenge::{PROVEN_UNITS, reply};
+use weir_abi::flow::AGE_MASK;
 use weir_abi::limit::TARGET_UNIT_SHIFT;
 use weir_abi::policy::flag as policy_flag;
 use weir_abi::{Limit, Reason};
@@ -62,10 +63,10 @@ fn challenges_and_what_comes_of_them() {
         }
         if number % 400 == 0 {
             // As after half an hour and more.
-            let old = 110 + rng.below(5) as u32;
+            let old = PROVEN_UNITS - 2 + rng.below(5) as u32;
             parity.meddle(|state| {
                 state.proven.iter_mut().flatten().filter(|mark| **mark != 0).for_each(|mark| {
-                    *mark = *mark & !255 | mark.wrapping_sub(old) & 255;
+                    *mark = *mark & !AGE_MASK | mark.wrapping_sub(old) & AGE_MASK;
                 });
             });
         }

@@ -1,6 +1,7 @@
 //! Both directions of a few connections, in any order: handshakes, guesses, data, questions, silence, full lines.
 
 use weir_abi::counters::fact;
+use weir_abi::flow::{AGE_MASK, SLOW_UNITS};
 use weir_abi::limit::TARGET_UNIT_SHIFT;
 use weir_abi::{FEATURE_SLOTS, Limit, Reason};
 use weir_sim::parity::{Hook, Parity};
@@ -112,7 +113,7 @@ fn connections_of_both_directions() {
             let [before, after] = slow();
             play(&mut parity, before);
             // As after a while of silence, whatever the time is.
-            let older = |mark: &mut u32| *mark = *mark & !255 | mark.wrapping_sub(1) & 255;
+            let older = |mark: &mut u32| *mark = *mark & !AGE_MASK | mark.wrapping_sub(SLOW_UNITS) & AGE_MASK;
             parity.meddle(|state| state.flows.iter_mut().flatten().filter(|mark| **mark != 0).for_each(older));
             play(&mut parity, after);
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use weir_abi::counters::fact;
+use weir_abi::flow::{AGE_MASK, SLOW_UNITS};
 use weir_abi::policy::flag as policy_flag;
 use weir_abi::{FEATURE_SLOTS, Reason};
 use weir_sim::parity::Hook;
@@ -56,7 +57,7 @@ fn who_feeds_too_many_is_reset_and_refused() {
         play(hook, &says(flag::ACK, (1, 101), b""));
         play(hook, &says(SAYS, (1, 101), b"GET /"));
         parity.meddle(|state| {
-            let older = |mark: &mut u32| *mark = *mark & !255 | mark.wrapping_sub(1) & 255;
+            let older = |mark: &mut u32| *mark = *mark & !AGE_MASK | mark.wrapping_sub(SLOW_UNITS) & AGE_MASK;
             state.flows.iter_mut().flatten().filter(|mark| **mark != 0).for_each(older);
         });
         let line = vec![b'x'; 1 + rng.below(130) as usize];
