@@ -70,7 +70,8 @@ pub fn place<F: Frame>(frame: &F, line: &FlowLine, mark: u32, now: u32) -> (usiz
     while i < MARKS {
         let held = line.marks[i].load();
         let silent = since(now, held);
-        let worth = (same(held >> MARK_SHIFT, mark) << (AGE_BITS + 1) | same(held >> MARK_SHIFT, 0) << AGE_BITS) + silent;
+        let worth =
+            (same(held >> MARK_SHIFT, mark) << (AGE_BITS + 1) | same(held >> MARK_SHIFT, 0) << AGE_BITS) + silent;
         let more = (worth << 4 | i as u32).wrapping_sub(best);
         let less = frame.blur64((more as i32 >> 31) as u64) as u32;
         best = best.wrapping_add(more & !less);

@@ -24,7 +24,7 @@ const SECONDS: f64 = 10.0;
 /// For so many windows it must have been more, or have become more.
 const GROWS: usize = 3 * SECOND;
 const SECOND: usize = WINDOWS_PER_SECOND as usize;
-/// A connection is counted as fed once in a unit of its mark's age, 16 seconds at 250 Hz and less where ticks are shorter; an attack's in no order.
+/// A connection is counted as fed once in 16 seconds at 250 Hz, and more often where ticks are shorter ([`weir_abi::flow::FED_UNITS`]); an attack's in no order.
 const UNIT: usize = 16;
 /// What is usual halves in weight when it is of so many seconds: two hours.
 const MOST: f64 = 7200.0;
