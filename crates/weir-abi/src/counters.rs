@@ -84,6 +84,8 @@ pub enum Feature {
     WaitFed = 26,
     /// SYNs of sources that kept too many of those waiting ([`crate::Reason::Dawdler`]).
     Dawdler = 27,
+    /// Those among the fed ones whose source had fed as many already as each may ([`crate::policy::feed`]).
+    WaitFedBeyond = 28,
 }
 
 /// Kinds of packets in the slots behind the SYN ones.
@@ -167,11 +169,13 @@ pub mod fact {
     pub const WAIT_FED: u8 = slot(Feature::WaitFed);
     /// [`Feature::Dawdler`].
     pub const DAWDLER: u8 = slot(Feature::Dawdler);
+    /// [`Feature::WaitFedBeyond`].
+    pub const WAIT_FED_BEYOND: u8 = slot(Feature::WaitFedBeyond);
 }
 
 impl Feature {
     /// Every feature, in the order of their numbers.
-    pub const ALL: [Feature; 28] = [
+    pub const ALL: [Feature; 29] = [
         Feature::Syn,
         Feature::SynNoOptions,
         Feature::SynWithData,
@@ -200,6 +204,7 @@ impl Feature {
         Feature::WaitEnded,
         Feature::WaitFed,
         Feature::Dawdler,
+        Feature::WaitFedBeyond,
     ];
 
     /// The slot of a fact about connections; none for a feature of packets that came.
@@ -275,6 +280,7 @@ impl Feature {
             Feature::WaitEnded => "waits_ended",
             Feature::WaitFed => "waits_fed",
             Feature::Dawdler => "dawdlers_refused",
+            Feature::WaitFedBeyond => "waits_fed_beyond",
         }
     }
 }

@@ -17,6 +17,8 @@ fn serve(world: &mut World, windows: u32, [begun, ended, fed, refused]: [u64; 4]
             row[usize::from(fact::COMPLETED)] += 30 + begun;
             row[usize::from(fact::WAIT_ENDED)] += 30 + ended;
             row[usize::from(fact::WAIT_FED)] += fed;
+            // By few sources.
+            row[usize::from(fact::WAIT_FED_BEYOND)] += fed.div_ceil(2);
             row[usize::from(fact::DAWDLER)] += refused;
         }
         world.windows(1, 0);

@@ -9,6 +9,7 @@
 use weir_abi::flow::{AGE_SHIFT, FED_UNITS, MARK_SHIFT};
 use weir_abi::limit::{Limits, SOURCE_UNIT_SHIFT};
 use weir_abi::policy::feed::{AT_ONCE, PER_UNIT};
+use weir_abi::policy::flag;
 use weir_abi::{Addr, FlowLine, Limit, TargetPolicy};
 use weir_wire::Frame;
 
@@ -25,22 +26,26 @@ const MARK_KEY: u64 = 0x6461_7764_6c65_7273;
 /// What a connection that is fed costs in cells for new connections.
 const COST: u64 = ((FED_UNITS as u64) << (AGE_SHIFT + SOURCE_UNIT_SHIFT)) / PER_UNIT;
 
-/// Whether a source that feeds a connection does so too often; if so it is a dawdler from now on.
+/// Whether a source that feeds a connection has fed as many already as each may. It is counted against it in calm times as well: that is what tells
+/// an attack from a service that hangs, whose customers say something each in his own few connections.
 #[inline(always)]
-pub fn feeds_too_many<F: Frame, E: Env>(frame: &F, env: &E, policy: &TargetPolicy, target: u32, src: Addr) -> bool {
+pub fn feeds_too_many<F: Frame, E: Env>(frame: &F, env: &E, policy: &TargetPolicy, src: Addr) -> bool {
     const OFF: Limit = Limit { cost: 0, window: 0 };
     let cost = COST >> (policy.feed_shift & 15);
     let feeds = Limits { packets: OFF, bytes: OFF, syns: Limit { cost, window: AT_ONCE * COST } };
-    let over = limits::is_source_over(frame, env, policy.limit_key ^ CELL_KEY, src, &feeds);
-    if frame.blur(over as u8) & 1 == 0 {
-        return false;
-    }
-    if let Some((line, mark)) = line(env, target, src) {
-        let now = marks::age(env);
-        let (at, _) = marks::place(frame, line, mark, now);
-        line.marks[at].store(mark << MARK_SHIFT | now);
-    }
-    true
+    // What was counted before an attack is not held against anyone under it.
+    let key = CELL_KEY + policy.has(flag::CLOSE) as u64;
+    let over = limits::is_source_over(frame, env, policy.limit_key ^ key, src, &feeds);
+    frame.blur(over as u8) & 1 != 0
+}
+
+/// Notes that a source feeds too many: it is a dawdler from now on.
+#[inline(always)]
+pub fn note<F: Frame, E: Env>(frame: &F, env: &E, target: u32, src: Addr) {
+    let Some((line, mark)) = line(env, target, src) else { return };
+    let now = marks::age(env);
+    let (at, _) = marks::place(frame, line, mark, now);
+    line.marks[at].store(mark << MARK_SHIFT | now);
 }
 
 /// Whether a source fed too many connections of a target within the last minutes.

@@ -85,12 +85,19 @@ pub fn note<F: Frame, E: Env>(
             }
             place.store(other(fed, now));
             env.feature(target, fact::WAIT_FED);
-            let closes = closing && dawdlers::feeds_too_many(frame, env, policy, target, head.ends.src);
-            if closes && enforce {
+            if !dawdlers::feeds_too_many(frame, env, policy, head.ends.src) {
+                return false;
+            }
+            env.feature(target, fact::WAIT_FED_BEYOND);
+            if !closing {
+                return false;
+            }
+            dawdlers::note(frame, env, target, head.ends.src);
+            if enforce {
                 place.store(other(turn::CLIENT, now));
                 env.feature(target, fact::WAIT_ENDED);
             }
-            return closes;
+            return true;
         }
         _ => {}
     }

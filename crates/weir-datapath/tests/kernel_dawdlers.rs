@@ -123,6 +123,7 @@ fn story(test: &str, hook: Hook, offloads: &str) {
     Connection::begin(&world, &listener, OTHER);
     let fact = |feature: Feature| feature.sum(&datapath.counters().feature_slots(SHOP));
     assert_eq!((fact(Feature::Completed), fact(Feature::WaitFed)), (CONNECTIONS as u64 + 2, CONNECTIONS as u64 + 1));
+    assert_eq!(fact(Feature::WaitFedBeyond), (CONNECTIONS - AT_ONCE) as u64);
     assert!(fact(Feature::Dawdler) > 0);
     world.node.run(|| datapath.detach().unwrap());
 }

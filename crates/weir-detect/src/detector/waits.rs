@@ -2,7 +2,8 @@
 //! host does not close them (slowloris, slow POST).
 //!
 //! Many that wait are no attack yet: a service that is overrun by customers, or has stopped, makes them wait as well. Those say nothing while they wait.
-//! So what waits is told, and what is fed is an attack: each source is held to a few such connections then.
+//! Where the service hangs they may say something as well, a question that takes the one before back, say, but each in the few connections that are his.
+//! So what waits is told, and what is fed beyond that is an attack: each source is held to a few such connections then.
 
 use std::collections::VecDeque;
 
@@ -19,6 +20,8 @@ const LEAST: f64 = 20.0;
 /// More than usual: so many times what is exceeded in one of a hundred seconds …
 const TIMES: f64 = 10.0;
 const RARE: f64 = 0.01;
+/// Times that sources fed more than each may, below which nothing is said.
+const LEAST_BEYOND: f64 = 10.0;
 /// … and in so many seconds at least, so that a pile that grows is not its own measure where little is known.
 const SECONDS: f64 = 10.0;
 /// For so many windows it must have been more, or have become more.
@@ -40,31 +43,34 @@ pub struct Waits {
     /// Windows of the second that runs.
     #[serde(skip)]
     windows: usize,
-    /// Those that were fed, by second.
+    /// Those that were fed, by second, and those among them that were beyond what each source may.
     #[serde(skip)]
-    fed: VecDeque<u64>,
-    /// What is usual, by second, of both.
+    fed: VecDeque<[u64; 2]>,
+    /// What is usual, by second, of all three.
     #[serde(default)]
     usual: Sketch,
     #[serde(default)]
     usually_fed: Sketch,
+    #[serde(default)]
+    usually_beyond: Sketch,
 }
 
 impl Waits {
     /// Takes a window. What is said of those that wait, and of those that are fed.
     pub fn window(&mut self, window: &Window, warm_up: u64) -> Vec<Score> {
         let begun = window.feature(Feature::Completed) + window.feature(Feature::WaitBegun);
-        let (ended, fed) = (window.feature(Feature::WaitEnded), window.feature(Feature::WaitFed));
+        let ended = window.feature(Feature::WaitEnded);
         let level = (self.level() * (1.0 - FORGET) + begun as f64 - ended as f64).max(0.0);
         self.levels.push_back(level);
         if self.levels.len() > GROWS + 1 {
             self.levels.pop_front();
         }
         if self.windows == 0 {
-            self.fed.push_back(0);
+            self.fed.push_back([0; 2]);
         }
-        if let Some(now) = self.fed.back_mut() {
-            *now += fed;
+        if let Some([fed, beyond]) = self.fed.back_mut() {
+            *fed += window.feature(Feature::WaitFed);
+            *beyond += window.feature(Feature::WaitFedBeyond);
         }
         self.windows = (self.windows + 1) % SECOND;
         if self.fed.len() > UNIT {
@@ -83,7 +89,8 @@ impl Waits {
 
     /// What is usual, without what is now.
     pub fn learned(&self) -> Self {
-        Self { usual: self.usual.clone(), usually_fed: self.usually_fed.clone(), ..Self::default() }
+        let (usual, usually_fed) = (self.usual.clone(), self.usually_fed.clone());
+        Self { usual, usually_fed, usually_beyond: self.usually_beyond.clone(), ..Self::default() }
     }
 
     /// Forgets what is now, and keeps what is usual.
@@ -103,7 +110,7 @@ impl Waits {
         usually(&self.usual)
     }
 
-    /// So many are fed in calm times, once in each unit, at most.
+    /// So many are fed in calm times, within 16 seconds, at most.
     pub fn usually_fed(&self) -> f64 {
         usually(&self.usually_fed)
     }
@@ -120,15 +127,22 @@ impl Waits {
         }
         self.usual.add(self.level(), f64::INFINITY);
         self.usually_fed.add(self.fed() as f64, f64::INFINITY);
+        self.usually_beyond.add(self.beyond() as f64, f64::INFINITY);
         if self.usual.total() >= MOST {
             self.usual.decay(0.5);
             self.usually_fed.decay(0.5);
+            self.usually_beyond.decay(0.5);
         }
     }
 
-    /// So many were fed, once in each unit, within the last one.
+    /// So many were fed within the last 16 seconds.
     pub fn fed(&self) -> u64 {
-        self.fed.iter().sum()
+        self.fed.iter().map(|[fed, _]| fed).sum()
+    }
+
+    /// So many of these beyond what each source may.
+    fn beyond(&self) -> u64 {
+        self.fed.iter().map(|[_, beyond]| beyond).sum()
     }
 
     /// More than usual: it has been for three seconds, or has become more in each of them.
@@ -146,13 +160,15 @@ impl Waits {
 
     fn kept(&self) -> Option<Score> {
         let (fed, usual) = (self.fed() as f64, self.usually_fed());
-        if fed < (TIMES * usual).max(LEAST) {
+        let (beyond, usually_beyond) = (self.beyond() as f64, usually(&self.usually_beyond));
+        if fed < (TIMES * usual).max(LEAST) || beyond < (TIMES * usually_beyond).max(LEAST_BEYOND) {
             return None;
         }
         let evidence = words(true, || {
             let level = self.level();
             format!(
-                "{level:.0} connections wait, and sent a few bytes {fed:.0} times in {UNIT} s to go on waiting, usual {usual:.0}"
+                "{level:.0} connections wait, and sent a few bytes {fed:.0} times in {UNIT} s to go on waiting, usual {usual:.0}; \
+                 {beyond:.0} times more than each source may, usual {usually_beyond:.0}"
             )
         });
         Some(Score { detector: KEPT, family: Family::Handshake, value: CAP, alarm: true, evidence })
@@ -182,6 +198,8 @@ mod tests {
         w.slots[usize::from(fact::WAIT_BEGUN)] = begun;
         w.slots[usize::from(fact::WAIT_ENDED)] = ended;
         w.slots[usize::from(fact::WAIT_FED)] = fed;
+        // By one source, mostly.
+        w.slots[usize::from(fact::WAIT_FED_BEYOND)] = fed.div_ceil(2);
         w
     }
 
@@ -229,11 +247,28 @@ mod tests {
         let kept = waits.window(&window(30, 30, 2), WARM_UP).remove(1);
         assert_eq!(
             kept.evidence,
-            "401 connections wait, and sent a few bytes 82 times in 16 s to go on waiting, usual 0"
+            "401 connections wait, and sent a few bytes 82 times in 16 s to go on waiting, usual 0; \
+             41 times more than each source may, usual 0"
         );
         // Sixteen seconds after the last one nobody keeps them.
         run(&mut waits, UNIT * SECOND, window(30, 30, 0));
         assert_eq!(run(&mut waits, 10, window(30, 30, 0)), [(0, "waiting")]);
+    }
+
+    /// A service hangs, and many of its customers ask again.
+    #[test]
+    fn what_many_feed_a_little_is_a_pile() {
+        let mut waits = calm();
+        let mut each = window(60, 30, 10);
+        each.slots[usize::from(fact::WAIT_FED_BEYOND)] = 0;
+        assert_eq!(run(&mut waits, 160, each), [(20, "waiting")]);
+        // One of them in a hundred has more connections than a few.
+        let mut waits = calm();
+        for at in 0..160 {
+            each.slots[usize::from(fact::WAIT_FED_BEYOND)] = u64::from(at % 20 == 0);
+            let told = waits.window(&each, WARM_UP);
+            assert!(told.iter().all(|score| score.detector != KEPT), "{told:?}");
+        }
     }
 
     #[test]

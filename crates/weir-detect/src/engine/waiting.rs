@@ -125,6 +125,8 @@ mod tests {
         w.slots[usize::from(fact::WAIT_BEGUN)] = begun;
         w.slots[usize::from(fact::WAIT_ENDED)] = ended;
         w.slots[usize::from(fact::WAIT_FED)] = fed;
+        // By few sources.
+        w.slots[usize::from(fact::WAIT_FED_BEYOND)] = fed.div_ceil(2);
         let name = |step: &Step| match step {
             Step::Began { label, .. } => label.label().to_owned(),
             Step::Now(state) => state.label().to_owned(),

@@ -60,26 +60,28 @@ fn a_source_feeds_a_few_and_no_more() {
         for port in 4000..4020 {
             feeds(&mut story, dawdler, port);
         }
-        assert_eq!(story.feature("shop", Feature::WaitFed), 20, "and nothing is done where there is no attack");
+        let counted = |story: &Story| [Feature::WaitFed, Feature::WaitFedBeyond].map(|f| story.feature("shop", f));
+        assert_eq!(counted(&story), [20, 12], "and nothing is done where there is no attack");
         attacked(&mut story, true);
-        // It counts against the source now, and was counted before.
+        // It is held against the source now; what was counted before is not.
         story.wait(u64::from(SLOW_UNITS) << AGE_SHIFT);
         (4000..4008).for_each(|port| feeds(&mut story, dawdler, port));
-        assert_eq!((AT_ONCE, story.feature("shop", Feature::WaitFed)), (8, 28));
+        assert_eq!((AT_ONCE, counted(&story)), (8, [28, 12]));
         let ended = story.feature("shop", Feature::WaitEnded);
         (4008..4020).for_each(|port| is_closed(&mut story, dawdler, port));
         assert_eq!(story.feature("shop", Feature::WaitEnded) - ended, 12, "they wait no more");
+        assert_eq!(counted(&story), [40, 24]);
         // It opens no others; one that another source opens is served.
         story.drops(&dawdler.syn(5000, 443), "shop", Reason::Dawdler);
         assert_eq!(story.feature("shop", Feature::Dawdler), 1);
         connect(&mut story, other, 5000);
         feeds(&mut story, other, 4000);
         // Each of them once, however often it says something meanwhile.
-        let fed = story.feature("shop", Feature::WaitFed);
+        let fed = counted(&story);
         let soon = u64::from(SLOW_UNITS) << AGE_SHIFT;
         story.wait(soon);
         (4000..4008).for_each(|port| feeds(&mut story, dawdler, port));
-        assert_eq!(story.feature("shop", Feature::WaitFed), fed);
+        assert_eq!(counted(&story), fed);
         // What it feeds in a unit more is its right, and a question to which there is an answer.
         story.wait(UNIT - soon);
         (4000..4000 + PER_UNIT as u16).for_each(|port| feeds(&mut story, dawdler, port));

@@ -74,7 +74,7 @@ fn who_feeds_too_many_is_reset_and_refused() {
     }
     let mut features = Vec::new();
     parity.meddle(|state| features.clone_from(&state.features));
-    for fact in [fact::WAIT_FED, fact::WAIT_ENDED, fact::DAWDLER] {
+    for fact in [fact::WAIT_FED, fact::WAIT_FED_BEYOND, fact::WAIT_ENDED, fact::DAWDLER] {
         let seen: u64 = features.iter().skip(fact.into()).step_by(FEATURE_SLOTS).sum();
         println!("slot {fact}: {seen}");
         assert!(seen >= 10, "slot {fact} was counted {seen} times");
