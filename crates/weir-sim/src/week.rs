@@ -9,6 +9,8 @@ mod life;
 mod node;
 mod sent;
 mod service;
+mod visitors;
+mod waits;
 mod worldcup;
 
 use weir_detect::baseline::WINDOWS_PER_SECOND;

@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
-use weir_abi::counters::{feature_slot, kind, syn_fact, syn_slot};
+use weir_abi::counters::{fact, feature_slot, kind, syn_fact, syn_slot};
 use weir_abi::rules::{field, l4_fact};
 use weir_detect::record::Incident;
+use weir_detect::vector::Vector;
 use weir_detect::watch::{Label, Sampled};
 use weir_sim::week::{
-    Chance, Customers, Fared, Hours, Kind, LEVELS, Level, Life, Minutes, Node, Plan, Role, Sent, Service,
+    Chance, Customers, Fared, Happening, Hours, Kind, LEVELS, Level, Life, Minutes, Node, Plan, Role, Sent, Service,
+    What,
 };
 use weir_sim::week::{WINDOWS_PER_MINUTE, detection};
 
@@ -124,6 +126,59 @@ fn patience_in_a_customers_clothes_wins_no_packet_of_customers() {
     assert!(!found.is_empty(), "ten times more than it had ever come to was noticed");
     let fared = node.customers(1).since(&before);
     assert!(fared.lost() <= 5e-4, "{fared:?}");
+}
+
+/// Among browsers that open six connections, customers behind one address, and regulars.
+#[test]
+fn machines_that_go_on_opening_connections_are_told_among_visitors() {
+    let mut node = learned(Role::Web, 11);
+    let people = Customers { port: 443, released: 0.0, region: 1 };
+    let mut chance = Chance::new(6);
+    for _ in 0..10 {
+        node.window(|_, _, sent| {
+            let mut machine = |syn| {
+                let mut sampled = people.packet(Kind::Syn, &mut chance);
+                sampled.source.lo = 0xffff_c633_6400 + syn % 25;
+                sampled
+            };
+            sent.numbered(syn_slot(0), 400, false, &mut machine);
+            sent.fact(fact::COMPLETED, 400);
+        });
+    }
+    println!(
+        "{:?}",
+        node.incidents()
+            .iter()
+            .map(|i| (i.vector, i.label, i.detected - 11 * WINDOWS_PER_MINUTE, i.evidence.clone()))
+            .collect::<Vec<_>>()
+    );
+    let found = attacks(&node);
+    let flood = found.iter().find(|incident| incident.vector == Vector::Connections);
+    let flood = flood.unwrap_or_else(|| panic!("{found:?}"));
+    assert!(flood.mitigated.is_some() && flood.evidence[0].contains("new sources open some"), "{flood:?}");
+}
+
+/// A service that hangs for half a minute has as many clients that wait as an attack would.
+#[test]
+fn connections_that_wait_are_an_attack_where_few_sources_feed_many() {
+    let after = 12 * WINDOWS_PER_MINUTE;
+    let hangs = Life(vec![Happening { begins: after, what: What::Stuck { lasts: 300 } }]);
+    let slow = |life: Life, attacks: bool| {
+        let mut node = Node::new(vec![Service::new(Role::Web, LEVELS[2], Hours::Always, life, 3)], detection());
+        for window in 0..after + 400 {
+            node.window(|_, _, sent| {
+                if attacks && (after..after + 300).contains(&window) {
+                    sent.fact(fact::COMPLETED, 10);
+                    sent.fact(fact::WAIT_FED, 5);
+                    sent.fact(fact::WAIT_FED_BEYOND, 4);
+                }
+            });
+        }
+        let told = node.incidents().iter().filter(|incident| incident.vector == Vector::Slow);
+        told.map(|incident| (incident.label, incident.mitigated.is_some())).collect::<Vec<_>>()
+    };
+    assert_eq!(slow(hangs, false), [(Label::Surge, false)]);
+    assert_eq!(slow(Life::default(), true), [(Label::Attack, true)]);
 }
 
 /// An attack that is shaped like customers: its name, whom it is against, the slot and the kind of its packets, and which of them.

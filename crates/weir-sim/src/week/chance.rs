@@ -6,6 +6,20 @@ use std::f64::consts::{PI, TAU};
 #[derive(Clone, Debug)]
 pub struct Chance(u64);
 
+/// What the generator's state grows by.
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+fn stirred(state: u64) -> u64 {
+    let z = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ z >> 31
+}
+
+/// 64 bits that belong to a number.
+pub(super) fn mixed(number: u64) -> u64 {
+    stirred(number.wrapping_add(STEP))
+}
+
 /// Means below this are inverted, larger ones rejected from a hat.
 const SMALL: f64 = 12.0;
 
@@ -17,10 +31,8 @@ impl Chance {
 
     /// 64 bits.
     pub fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
+        self.0 = self.0.wrapping_add(STEP);
+        stirred(self.0)
     }
 
     /// Even above 0, up to 1.

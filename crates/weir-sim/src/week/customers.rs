@@ -1,7 +1,6 @@
 //! What customers' packets look like: a handful of systems, each at its own distance, and what services and their customers say to
 //! each other. Header values are those of the systems' own stacks.
 
-use weir_abi::Addr;
 use weir_abi::rules::{field, ip_fact, l4_fact};
 use weir_detect::watch::Sampled;
 use weir_policy::rules::MatchVector;
@@ -9,6 +8,7 @@ use weir_policy::rules::term::protocol;
 use weir_wire::tcp::flag;
 
 use super::chance::Chance;
+use super::visitors;
 
 /// How a system opens connections.
 #[derive(Clone, Copy, Debug)]
@@ -99,9 +99,8 @@ impl Customers {
             _ => segment(&mut v, kind, system, chance),
         }
         // Customers live in some thousands of networks, a few of which are large.
-        let network = chance.below(64) * chance.below(64);
-        let source = 0x0a00_0000 + (self.region << 20) + (network << 8) + chance.below(250);
-        Sampled { packet: v, source: Addr { hi: 0, lo: 0xffff_0000_0000 | source }, weight: 1, proven: false }
+        let source = visitors::at(self.region, chance.below(64) * chance.below(64), chance.below(250));
+        Sampled { packet: v, source, weight: 1, proven: false }
     }
 }
 

@@ -7,7 +7,7 @@ use weir_detect::watch::Label;
 use super::node::Node;
 use super::{Fared, Plan, WINDOWS_PER_DAY};
 
-/// Incidents with rules or limits in force that there may be per service and day.
+/// Incidents in which anything is done that there may be per service and day.
 pub const BAR: f64 = 0.05;
 
 /// An incident that was none.
@@ -21,7 +21,7 @@ pub struct Told {
     pub label: &'static str,
     /// What operators would call it.
     pub vector: String,
-    /// Rules or limits were in force.
+    /// Something was done: rules, limits, a challenge.
     pub enforced: bool,
     /// What the detectors saw.
     pub evidence: Vec<String>,
@@ -44,7 +44,7 @@ pub struct Judged {
     pub surges: u64,
     /// See [`Self::surges`].
     pub attacks: u64,
-    /// Attacks with rules or limits in force.
+    /// Incidents in which something was done: rules, limits, a challenge.
     pub enforced: u64,
     /// Customers' packets, and those of them that were dropped.
     pub customers: Fared,
@@ -105,7 +105,8 @@ impl Told {
             day: incident.detected as f64 / WINDOWS_PER_DAY as f64,
             label: incident.label.label(),
             vector: incident.name().into_owned(),
-            enforced: !rules.is_empty() || incident.strays.is_some(),
+            // A challenge, shares of sources, closed connections: whatever is done.
+            enforced: incident.mitigated.is_some(),
             evidence: incident.evidence.clone(),
             rules,
             strays: incident.strays,

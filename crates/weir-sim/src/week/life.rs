@@ -35,6 +35,18 @@ pub enum What {
         /// Times the usual that come back.
         herd: f64,
     },
+    /// It answers nothing for so many windows: a database is gone, memory is being collected.
+    Stuck {
+        /// Windows.
+        lasts: u64,
+    },
+    /// A machine that nobody knew opens connections one after the other for so many windows.
+    Partner {
+        /// Which.
+        number: u64,
+        /// Windows.
+        lasts: u64,
+    },
     /// A release brings so large a share of customers on another system, within an hour.
     Release {
         /// Share of them.
@@ -62,6 +74,16 @@ pub struct Now {
     pub lost: Option<u64>,
     /// Share of customers that the newest release has brought.
     pub released: f64,
+    /// Share of those who come whom the news have brought, and that a job's machines are.
+    pub crowd: f64,
+    /// See [`Self::crowd`].
+    pub job: f64,
+    /// What handshakes that usually are prompt have left of that.
+    pub prompt: f64,
+    /// Nothing is answered.
+    pub stuck: bool,
+    /// A machine that opens connections beside customers.
+    pub partner: Option<u64>,
 }
 
 /// Share of connections that come about on a good day: some customers leave within a round trip.
@@ -78,9 +100,18 @@ impl Happening {
             What::Crowd { times, rises, holds } => {
                 let falls = (2 * rises + holds).saturating_sub(since);
                 let height = since.min(rises).min(falls) as f64 / rises.max(1) as f64;
-                now.times *= times.powf(height);
+                let many = times.powf(height);
+                now.times *= many;
+                now.crowd = now.crowd.max(1.0 - 1.0 / many.max(1.0));
+                // They live farther away.
+                now.prompt *= many.powf(-0.3).min(1.0);
             }
-            What::Job { times, lasts } if since < lasts => now.times *= times,
+            What::Job { times, lasts } if since < lasts => {
+                now.times *= times;
+                now.job = 1.0 - 1.0 / times.max(1.0);
+            }
+            What::Stuck { lasts } => now.stuck |= since < lasts,
+            What::Partner { number, lasts } if since < lasts => now.partner = Some(number),
             What::Restart { lasts } => {
                 if since < NOTICED {
                     now.lost = Some(since);
@@ -98,12 +129,13 @@ impl Happening {
                     now.times *= 1.0 + (herd - 1.0) * left;
                     // A listener's queue overflows at first.
                     now.completes *= 1.0 - 0.3 * left;
+                    now.prompt *= 1.0 - 0.7 * left;
                 }
             }
             What::Release { share } => {
                 now.released = share * (since as f64 / WINDOWS_PER_HOUR as f64).min(1.0);
             }
-            What::Job { .. } => {}
+            What::Job { .. } | What::Partner { .. } => {}
         }
     }
 }
@@ -133,6 +165,10 @@ impl Life {
             some(chance, 0.15, What::Lost { lasts, herd });
             let share = 0.3 * chance.share();
             some(chance, 0.15, What::Release { share });
+            let lasts = chance.between(10, 300);
+            some(chance, 0.3, What::Stuck { lasts });
+            let (number, lasts) = (chance.bits(), chance.between(600, 6000));
+            some(chance, 0.15, What::Partner { number, lasts });
             if hourly {
                 let lasts = chance.between(100, WINDOWS_PER_MINUTE);
                 let job = |hour| Happening {
@@ -147,7 +183,17 @@ impl Life {
 
     /// What goes on in a window.
     pub fn at(&self, window: u64) -> Now {
-        let mut now = Now { times: 1.0, completes: COMPLETES, lost: None, released: 0.0 };
+        let mut now = Now {
+            times: 1.0,
+            completes: COMPLETES,
+            lost: None,
+            released: 0.0,
+            crowd: 0.0,
+            job: 0.0,
+            prompt: 1.0,
+            stuck: false,
+            partner: None,
+        };
         self.0.iter().for_each(|happening| happening.change(&mut now, window));
         now
     }
@@ -155,7 +201,9 @@ impl Life {
     /// Forgets what is over in a window, so that long lives are not slow.
     pub fn forget_before(&mut self, window: u64) {
         self.0.retain(|happening| match happening.what {
-            What::Job { lasts, .. } => happening.begins + lasts > window,
+            What::Job { lasts, .. } | What::Stuck { lasts } | What::Partner { lasts, .. } => {
+                happening.begins + lasts > window
+            }
             What::Crowd { rises, holds, .. } => happening.begins + 2 * rises + holds > window,
             What::Restart { lasts } => happening.begins + lasts.max(NOTICED) > window,
             What::Lost { lasts, .. } => happening.begins + lasts + HERD > window,
@@ -198,6 +246,16 @@ mod tests {
         let back = at(lost, 1500);
         assert!(back.times == 5.0 && back.completes < 0.75);
         assert_eq!(at(lost, 1800).times, 1.0);
+    }
+
+    #[test]
+    fn a_crowd_is_of_strangers_and_from_afar_and_a_job_is_its_machines() {
+        let crowd = at(What::Crowd { times: 16.0, rises: 600, holds: 1000 }, 1600);
+        assert!(crowd.crowd > 0.9 && (0.4..0.5).contains(&crowd.prompt), "{crowd:?}");
+        assert_eq!(at(What::Job { times: 4.0, lasts: 10 }, 1005).job, 0.75);
+        let (stuck, partner) = (What::Stuck { lasts: 10 }, What::Partner { number: 7, lasts: 10 });
+        assert_eq!([1009, 1010].map(|window| at(stuck, window).stuck), [true, false]);
+        assert_eq!([1009, 1010].map(|window| at(partner, window).partner), [Some(7), None]);
     }
 
     #[test]

@@ -147,7 +147,11 @@ impl Node {
     }
 
     fn rows(&self) -> Vec<Row> {
-        (1..).zip(&self.places).map(|(target, place)| Row { seen: true, ..Row::new(target, place.slots) }).collect()
+        let row = |(target, place): (u32, &Place)| {
+            let network = Some(1);
+            Row { seen: true, challenge: true, share: true, network, ..Row::new(target, place.slots) }
+        };
+        (1..).zip(&self.places).map(row).collect()
     }
 
     fn lay(&mut self) {

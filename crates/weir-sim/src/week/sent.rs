@@ -6,6 +6,9 @@ use weir_detect::signature::Signature;
 use weir_detect::vector::Vector;
 use weir_detect::watch::Sampled;
 
+/// SYNs are sampled so many times as densely as other packets, as `weir_core::sampling` does.
+const SYNS_DENSER: u64 = 4;
+
 /// How customers fared: packets, by their samples' weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fared {
@@ -60,21 +63,27 @@ pub struct Sent<'a> {
 impl Sent<'_> {
     /// So many packets of a slot. `known`: they are of connections of the host's, which rules leave alone.
     pub fn packets(&mut self, slot: u8, n: u64, known: bool, mut look: impl FnMut() -> Sampled) {
+        self.numbered(slot, n, known, |_| look());
+    }
+
+    /// The same, where it matters which of them, from 0, is looked at.
+    pub fn numbered(&mut self, slot: u8, n: u64, known: bool, mut look: impl FnMut(u64) -> Sampled) {
         let Some(count) = self.slots.get_mut(usize::from(slot)) else { return };
         let before = *count;
         *count += n;
         self.fared.packets += n;
-        let samples = *count / self.stride - before / self.stride;
         let vector = Vector::of_slot(slot);
-        for _ in 0..samples {
+        let stride = if vector == Vector::Syn { (self.stride / SYNS_DENSER).max(1) } else { self.stride };
+        for sample in before / stride + 1..=*count / stride {
+            let mut look = || look(sample * stride - before - 1);
+            let weight = stride as u32;
             if self.in_force.rules.is_empty() || known {
-                let weight = self.stride as u32;
                 self.engine.sample(self.target, vector, || Sampled { weight, ..look() });
                 continue;
             }
-            let sampled = Sampled { weight: self.stride as u32, ..look() };
+            let sampled = Sampled { weight, ..look() };
             if self.in_force.rules.iter().any(|signature| signature.drops(&sampled.packet)) {
-                self.fared.dropped += self.stride;
+                self.fared.dropped += stride;
             }
             self.engine.sample(self.target, vector, || sampled);
         }

@@ -3,12 +3,15 @@
 use std::collections::VecDeque;
 
 use weir_abi::counters::{fact, feature_slot, kind, syn_fact, syn_slot};
+use weir_detect::watch::Sampled;
 
 use super::arrivals::{Arrivals, Hours, Level};
 use super::chance::Chance;
 use super::customers::{Customers, Kind};
 use super::life::{Life, Now};
 use super::sent::Sent;
+use super::visitors::Visitors;
+use super::waits::Waits;
 
 /// What a service is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +83,12 @@ pub struct Service {
     /// Who comes.
     pub customers: Customers,
     chance: Chance,
-    /// SYNs whose handshakes are under way, the oldest first.
+    visitors: Visitors,
+    waits: Waits,
+    /// The share of handshakes that are completed within a tenth of a second.
+    prompt: f64,
+    /// Prompt handshakes that are under way, and the others, the oldest first.
+    prompt_ones: u64,
     opening: VecDeque<u64>,
     /// Connections that are open.
     open: f64,
@@ -94,8 +102,22 @@ impl Service {
         let mut chance = Chance::new(seed);
         let arrivals = Arrivals::new(level, &mut chance);
         let customers = Customers { port: role.port(), released: 0.0, region: seed % 64 };
-        let opening = VecDeque::from([0; ROUND_TRIP]);
-        Self { role, arrivals, hours, life, customers, chance, opening, open: 0.0, asked: 0 }
+        let prompt = 0.2 + 0.6 * chance.share();
+        Self {
+            role,
+            arrivals,
+            hours,
+            life,
+            customers,
+            visitors: Visitors::new(role, customers.region, seed),
+            waits: Waits::default(),
+            prompt,
+            prompt_ones: 0,
+            opening: VecDeque::from([0; ROUND_TRIP]),
+            chance,
+            open: 0.0,
+            asked: 0,
+        }
     }
 
     /// What customers send in a window.
@@ -127,16 +149,20 @@ impl Service {
     }
 
     fn connections(&mut self, now: &Now, arrived: u64, sent: &mut Sent) {
-        self.send(sent, syn_slot(0), arrived, false, Kind::Syn);
-        self.opening.push_back(arrived);
-        let completed = self.opening.pop_front().unwrap_or(0);
-        let completed = self.chance.of(completed, now.completes);
-        sent.fact(fact::COMPLETED, completed);
-        sent.fact(fact::LATE, completed);
+        let opened = self.visitors.window(arrived, now, &mut self.chance);
+        let (visitors, customers, chance) = (&self.visitors, &self.customers, &mut self.chance);
+        sent.numbered(syn_slot(0), opened, false, |syn| Sampled {
+            source: visitors.source(syn),
+            ..customers.packet(Kind::Syn, chance)
+        });
+        let completed = self.complete(now, opened, sent);
 
         let segments = self.chance.poisson(self.open * ENDS * self.role.segments());
         let data = self.chance.of(segments, 0.45);
         let lost = now.lost.is_some();
+        // A question in two segments, mostly; who waits asks none.
+        let asked = if now.stuck || lost { 0 } else { self.chance.of(data, 0.5) };
+        self.waits.window(self.role, completed, asked, now, sent, &mut self.chance);
         self.send(sent, feature_slot(kind::TCP, true, false), segments - data, !lost, Kind::Ack);
         self.send(sent, feature_slot(kind::TCP, false, false), data, !lost, Kind::Data);
         let ended = self.chance.poisson(self.open * ENDS);
@@ -155,6 +181,19 @@ impl Service {
         if now.lost.is_some_and(|since| since > 0) {
             self.open *= 0.3;
         }
+    }
+
+    /// Handshakes are completed: the prompt ones in the same window or the next.
+    fn complete(&mut self, now: &Now, opened: u64, sent: &mut Sent) -> u64 {
+        let prompt = self.chance.of(opened, self.prompt * now.prompt);
+        let soon = self.chance.of(prompt, 0.5);
+        let at_once = soon + std::mem::replace(&mut self.prompt_ones, prompt - soon);
+        self.opening.push_back(opened - prompt);
+        let late = self.opening.pop_front().unwrap_or(0);
+        let [at_once, late] = [at_once, late].map(|n| self.chance.of(n, now.completes));
+        sent.fact(fact::COMPLETED, at_once + late);
+        sent.fact(fact::LATE, late);
+        at_once + late
     }
 
     /// It asks name servers about its customers, and is answered in the next window.
