@@ -6,6 +6,9 @@
 //!
 //! Where most of a target's customers are known to complete within a tenth of a second, a flood need not be waited for so long: SYNs of one window
 //! of which hardly any has completed by the end of the next say enough for a challenge, though not for a drop.
+//!
+//! Where the host itself refuses connections, its service is being started anew, say, none comes about either: it answers with resets and no SYN-ACK.
+//! Nothing is said then, since a flood at a service that runs is answered with SYN-ACKs.
 
 use std::collections::VecDeque;
 
@@ -31,6 +34,10 @@ const PROMPT: f64 = 0.5;
 const NONE_SOON: f64 = 0.1;
 /// A share from which on they succeed: what comes are customers. Not of the usual one, which someone may have lowered with patience.
 const FINE: f64 = 0.9;
+/// The host refuses connections where it resets so large a share of what asked for one within two windows …
+const RESETS: f64 = 0.5;
+/// … and answers no more than this one.
+const ACCEPTS: f64 = 0.05;
 /// Weight of a window in what is usual: a minute.
 const WEIGHT: f64 = 1.0 / 600.0;
 /// Handshakes that must have completed before it is known that they can be seen to.
@@ -43,6 +50,9 @@ pub struct Handshakes {
     syns: VecDeque<u64>,
     #[serde(skip)]
     completed: VecDeque<u64>,
+    /// The host's answers in the last two windows: SYN-ACKs, resets.
+    #[serde(skip)]
+    answers: VecDeque<[u64; 2]>,
     /// The usual share of SYNs that lead to a connection, and how many connections taught it.
     usual: f64,
     taught: f64,
@@ -58,6 +68,7 @@ impl Handshakes {
         keep(&mut self.syns, window.feature(Feature::Syn), LAG + SPAN);
         let now = window.feature(Feature::Completed);
         keep(&mut self.completed, now, SPAN);
+        keep(&mut self.answers, [window.feature(Feature::SynAckSent), window.feature(Feature::RstSent)], 2);
         let syns: u64 = self.syns.iter().take(self.syns.len().saturating_sub(LAG)).sum();
         let completed: u64 = self.completed.iter().sum();
         // Those of customers that are challenged come twice.
@@ -68,8 +79,9 @@ impl Handshakes {
         // only beside the newest SYNs as well.
         let newest: u64 = self.syns.iter().rev().take(SPAN).sum();
         let kindest = if newest == 0 { 1.0 } else { share.max((completed as f64 / newest as f64).min(1.0)) };
-        let failing = known && syns >= LEAST && kindest < FAILING * self.usual;
-        if syns > 0 && !failing && !challenged {
+        let refuses = self.refuses();
+        let failing = known && syns >= LEAST && kindest < FAILING * self.usual && !refuses;
+        if syns > 0 && !failing && !challenged && !refuses {
             // Each connection counts about once, however long the span.
             let connections = completed as f64 / SPAN as f64;
             let weight = WEIGHT.max((connections / (self.taught + connections).max(1.0)).min(1.0));
@@ -80,7 +92,7 @@ impl Handshakes {
             }
             self.taught = (self.taught + connections).min(1e9);
         }
-        if !known || syns < LEAST {
+        if !known || syns < LEAST || refuses {
             return None;
         }
         let value = if failing {
@@ -97,13 +109,20 @@ impl Handshakes {
         Some(Score { detector: "handshake", family: Family::Handshake, value, alarm: failing, evidence })
     }
 
+    /// Whether the host refuses connections.
+    fn refuses(&self) -> bool {
+        let asked = self.syns.iter().rev().take(2).sum::<u64>() as f64;
+        let [accepted, reset] = [0, 1].map(|of| self.answers.iter().map(|answers| answers[of]).sum::<u64>() as f64);
+        asked > 0.0 && reset >= RESETS * asked && accepted <= ACCEPTS * asked
+    }
+
     /// Whether hardly any SYN of the window before the one just taken has come to a connection, where most are known to do so at once. It is no
     /// part of a verdict: a crowd from afar is not prompt either. Enough for a challenge of what is also many, which the crowd can answer.
     pub fn fails_soon(&self) -> Option<Score> {
         let syns = self.syns.iter().rev().nth(1).copied().filter(|syns| *syns >= LEAST && self.taught >= SEEN)?;
         let completed: u64 = self.completed.iter().rev().take(2).sum();
         let share = (completed as f64 / syns as f64).min(1.0);
-        if self.prompt < PROMPT || share >= NONE_SOON * self.usual {
+        if self.prompt < PROMPT || share >= NONE_SOON * self.usual || self.refuses() {
             return None;
         }
         let (shown, usual) = (share * 100.0, self.prompt * self.usual * 100.0);
@@ -112,7 +131,7 @@ impl Handshakes {
     }
 }
 
-fn keep(windows: &mut VecDeque<u64>, now: u64, most: usize) {
+fn keep<T>(windows: &mut VecDeque<T>, now: T, most: usize) {
     windows.push_back(now);
     if windows.len() > most {
         windows.pop_front();
@@ -159,6 +178,26 @@ mod tests {
         let last = flood.last().unwrap().as_ref().unwrap();
         assert!(last.value >= 3.0, "{last:?}");
         assert!(last.evidence.contains("of 25000 SYNs came to a connection, usual"), "{}", last.evidence);
+    }
+
+    /// Customers of a service that is started anew are refused by its host. A flood's SYNs are answered, or nothing is.
+    #[test]
+    fn a_host_that_refuses_connections_is_no_flood() {
+        // What the host answers of a hundred: SYN-ACKs, resets; and whether a flood is told.
+        for (syn_acks, resets, told) in
+            [(0, 100, false), (3, 97, false), (100, 0, true), (100, 100, true), (0, 0, true)]
+        {
+            let (mut handshakes, mut waiting) = (Handshakes::default(), VecDeque::new());
+            run(&mut handshakes, &mut waiting, 60, 0.9, 600);
+            let before = handshakes.usual;
+            let mut w = Window::default();
+            w.slots[usize::from(syn_slot(0))] = 100;
+            w.slots[usize::from(fact::SYN_ACK_SENT)] = syn_acks;
+            w.slots[usize::from(fact::RST_SENT)] = resets;
+            let alarms = (0..20).filter(|_| handshakes.window(&w, false).is_some_and(|score| score.alarm)).count();
+            assert_eq!(alarms > 0, told, "{syn_acks} {resets}: {alarms} alarms");
+            assert!(told || handshakes.usual == before, "nothing of it is usual");
+        }
     }
 
     #[test]

@@ -156,6 +156,8 @@ impl Service {
             ..customers.packet(Kind::Syn, chance)
         });
         let completed = self.complete(now, opened, sent);
+        // Where nothing comes about the host refuses what comes: nothing listens there.
+        sent.fact(if now.completes > 0.0 { fact::SYN_ACK_SENT } else { fact::RST_SENT }, opened);
 
         let segments = self.chance.poisson(self.open * ENDS * self.role.segments());
         let data = self.chance.of(segments, 0.45);
