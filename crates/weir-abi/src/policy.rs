@@ -26,7 +26,8 @@ pub mod flag {
     pub const CHALLENGE: u32 = 1 << 9;
     /// The challenge may be switched on while an attack lasts. Not read by the packet path.
     pub const CHALLENGE_AUTO: u32 = 1 << 10;
-    /// The limit of each source's new connections is an incident's, and not the policy's. Not read by the packet path.
+    /// The limit of each source's new connections is an incident's, and not the policy's: who goes on asking beyond it is barred. See
+    /// `weir_core::hammers`.
     pub const SHARED: u32 = 1 << 11;
     /// Sources are not to keep many connections waiting ([`super::TargetPolicy::feed_shift`]): an attack does that. See `weir_core::dawdlers`.
     pub const CLOSE: u32 = 1 << 12;

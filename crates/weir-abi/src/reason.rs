@@ -122,6 +122,7 @@ reasons! {
     74 TransmittedAnswer Drop "challenge_answer_transmitted" "the answer to a challenge that XDP sent back itself, which proves that way as well as the source";
     75 KeptWaiting Drop "kept_waiting" "the source keeps more connections waiting by a few bytes than one may while an attack does that: the host is told that it resets this one";
     76 Dawdler Drop "dawdler" "the source kept many connections waiting within the last minutes, and opens no others while an attack does that";
+    77 Barred Drop "source_barred" "the source had its share of new connections while an attack opens them and went on asking: it opens none for a minute";
 }
 
 impl Reason {

@@ -6,15 +6,14 @@
 //!
 //! Who is fed has completed a handshake: neither a limit nor a mark can be brought upon a source by someone who forges it.
 
-use weir_abi::flow::{AGE_SHIFT, FED_UNITS, MARK_SHIFT};
+use weir_abi::flow::{AGE_SHIFT, FED_UNITS};
 use weir_abi::limit::{Limits, SOURCE_UNIT_SHIFT};
 use weir_abi::policy::feed::{AT_ONCE, PER_UNIT};
 use weir_abi::policy::flag;
-use weir_abi::{Addr, FlowLine, Limit, TargetPolicy};
+use weir_abi::{Addr, Limit, TargetPolicy};
 use weir_wire::Frame;
 
-use crate::hash::hash2;
-use crate::{Env, limits, marks};
+use crate::{Env, barred, limits};
 
 /// Units for which a source that fed more opens no connections: five minutes.
 pub const UNITS: u32 = 152;
@@ -42,24 +41,11 @@ pub fn feeds_too_many<F: Frame, E: Env>(frame: &F, env: &E, policy: &TargetPolic
 /// Notes that a source feeds too many: it is a dawdler from now on.
 #[inline(always)]
 pub fn note<F: Frame, E: Env>(frame: &F, env: &E, target: u32, src: Addr) {
-    let Some((line, mark)) = line(env, target, src) else { return };
-    let now = marks::age(env);
-    let (at, _) = marks::place(frame, line, mark, now);
-    line.marks[at].store(mark << MARK_SHIFT | now);
+    barred::bar(frame, env, MARK_KEY, target, src);
 }
 
 /// Whether a source fed too many connections of a target within the last minutes.
 #[inline(always)]
 pub fn is_one<E: Env>(env: &E, target: u32, src: Addr) -> bool {
-    match line(env, target, src) {
-        Some((line, mark)) => marks::holds_since(line, mark, marks::age(env), UNITS),
-        None => false,
-    }
-}
-
-/// They are among the proven sources: both have completed a handshake.
-#[inline(always)]
-fn line<E: Env>(env: &E, target: u32, src: Addr) -> Option<(&FlowLine, u32)> {
-    let h = hash2(limits::source_key(src), MARK_KEY ^ (target as u64) << 32, &env.config().seed);
-    Some((env.proven_line(h as u32 & env.config().proven_mask)?, marks::mark(h)))
+    barred::is_barred(env, MARK_KEY, target, src, UNITS)
 }

@@ -7,12 +7,14 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod barred;
 pub mod challenge;
 pub mod connections;
 pub mod dawdlers;
 pub mod env;
 pub mod features;
 pub mod fragments;
+pub mod hammers;
 pub mod hash;
 mod head;
 pub mod hygiene;

@@ -1,6 +1,7 @@
 //! The last steps for a packet that passes, where a rule holds it to a limit, its target challenges, or strangers are held back: that limit;
 //! the challenge, and the target's limit of new connections, which forged SYNs must not use up; what strangers send as a whole. And in
-//! a known connection, whose turn it is from now on; where an attack keeps connections waiting, whether its source does that too often.
+//! a known connection, whose turn it is from now on; where an attack keeps connections waiting, or opens too many, whether its source does that too often.
+//! Of what is dropped only a SYN is settled whose source had its share of an attacked target's connections: whether it is to open any others.
 //!
 //! A part of its own that reads the few fields that it needs again: inside `judge` the verifier would walk it once for every way
 //! into it.
@@ -20,7 +21,10 @@ use crate::head::{Head, Read, source};
 use crate::judge::hold::{LIMITED, STRANGER};
 use crate::judge::{Decision, GO_ON};
 use crate::limits;
-use crate::{challenge, connections, dawdlers, regulars, turns};
+use crate::{challenge, connections, dawdlers, hammers, regulars, turns};
+
+/// While one of these is on some sources open no connections.
+const BARS: u32 = flag::CLOSE | flag::SHARED;
 
 #[inline(always)]
 fn policy<E: Env>(env: &E, target: u32) -> Option<&TargetPolicy> {
@@ -33,15 +37,19 @@ fn policy<E: Env>(env: &E, target: u32) -> Option<&TargetPolicy> {
 /// or its target challenges, or the turn changes in its connection.
 #[inline(always)]
 pub fn settles<F: Frame, E: Env>(frame: &F, env: &E, d: Decision) -> bool {
-    if d.target == NODE || crate::process::drops(d.number & 127) {
+    let refused = d.number == Reason::SourceSyns as u8;
+    if d.target == NODE || !refused && crate::process::drops(d.number & 127) {
         return false;
     }
     let Some(policy) = policy(env, d.target) else { return false };
+    if refused {
+        return policy.has(flag::SHARED);
+    }
     let challenged = is_plain(d.number) & challenges(env, policy);
     let held = d.hold & STRANGER != 0 && policy.strangers.cost != 0;
-    // Of a dawdler's packets it is the SYN that is looked for, and what belongs to a connection.
-    let closes = d.number == Reason::Clean as u8 && policy.has(flag::CLOSE);
-    d.hold & LIMITED != 0 || held || challenged || closes || turns::changing(frame, d.number).is_some()
+    // Of a barred source's packets it is the SYN that is looked for, and what belongs to a connection.
+    let bars = d.number == Reason::Clean as u8 && policy.flags & BARS != 0;
+    d.hold & LIMITED != 0 || held || challenged || bars || turns::changing(frame, d.number).is_some()
 }
 
 /// Whether a packet passes for no special reason.
@@ -66,6 +74,12 @@ pub fn settle<F: Frame, E: Env>(frame: &F, env: &E, before: Decision) -> Decisio
     let Some(policy) = policy(env, target) else { return d };
     let hold = frame.blur(d.hold);
     d.hold = 0;
+    if frame.blur(d.number) == Reason::SourceSyns as u8 {
+        if let Read::Head(head) = Head::read(frame) {
+            hammers::refused(frame, env, policy, target, head.blurred(frame).ends.src);
+        }
+        return d;
+    }
     if hold & LIMITED != 0 {
         if frame.blur(is_over(frame, env, policy, target) as u8) & 1 != 0 {
             d.number = Reason::RuleLimit as u8;
@@ -75,7 +89,7 @@ pub fn settle<F: Frame, E: Env>(frame: &F, env: &E, before: Decision) -> Decisio
     }
     let mut step = GO_ON;
     let challenged = frame.blur(challenges(env, policy) as u8) & 1 != 0;
-    if is_plain(frame.blur(d.number)) && (challenged || policy.has(flag::CLOSE)) {
+    if is_plain(frame.blur(d.number)) && (challenged || policy.flags & BARS != 0) {
         step = frame.blur(match Head::read(frame) {
             Read::Head(head) => of_packet(frame, env, &head.blurred(frame), policy, target, challenged),
             // An attacker would only have to add an option.
@@ -110,17 +124,24 @@ fn of_packet<F: Frame, E: Env>(
     target: u32,
     challenged: bool,
 ) -> u8 {
-    if policy.has(flag::CLOSE) && head.flags & (tcp::SYN | tcp::ACK) == tcp::SYN {
+    let opens = head.flags & (tcp::SYN | tcp::ACK) == tcp::SYN;
+    if opens && policy.has(flag::CLOSE) {
         let dawdles = frame.blur(dawdlers::is_one(env, target, head.ends.src) as u8) & 1 != 0;
         if dawdles {
             env.feature(target, fact::DAWDLER);
             return Reason::Dawdler as u8;
         }
     }
+    if opens && policy.has(flag::SHARED) {
+        let hammers = frame.blur(hammers::is_one(env, target, head.ends.src) as u8) & 1 != 0;
+        if hammers {
+            return Reason::Barred as u8;
+        }
+    }
     if !challenged {
         return GO_ON;
     }
-    if head.flags & (tcp::SYN | tcp::ACK) != tcp::SYN {
+    if !opens {
         return if head.flags & tcp::RST != 0 { challenge::answer(frame, env, head, policy) } else { GO_ON };
     }
     let step = frame.blur(challenge::check(frame, env, head, policy, target));

@@ -14,7 +14,7 @@ use weir_wire::tcp::flag as tcp;
 
 use crate::connections::{hash, line};
 use crate::head::{Head, Read};
-use crate::{Env, dawdlers, marks};
+use crate::{Env, dawdlers, hammers, marks};
 
 /// Payload bytes up to which a client that waits feeds its connection: a header line in TLS is shorter.
 const FEW: u32 = 128;
@@ -75,7 +75,12 @@ pub fn note<F: Frame, E: Env>(
             place.store(other(turn::ASKED, now));
             env.feature(target, fact::WAIT_BEGUN);
         }
-        turn::BEGUN => place.store(other(turn::ASKED, now)),
+        turn::BEGUN => {
+            place.store(other(turn::ASKED, now));
+            if policy.has(flag::SHARED) {
+                hammers::opened(frame, env, policy, head.ends.src);
+            }
+        }
         turn::ASKED | turn::FED | turn::CHARGED if head.payload <= FEW => {
             let closing = policy.has(flag::CLOSE);
             let fed = if closing { turn::CHARGED } else { turn::FED };

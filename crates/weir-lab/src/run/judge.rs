@@ -12,7 +12,7 @@ use crate::weir;
 /// What Weir finds by itself. It may find a flood that a policy holds back as well: its rules come before limits.
 pub const BY_ITSELF: [&str; 4] = ["rule", "rule_limit", "strangers", "challenged"];
 /// What machines with connections of their own may meet that no policy asked for.
-const SHARES: [&str; 3] = ["source_connections", "kept_waiting", "dawdler"];
+const SHARES: [&str; 4] = ["source_connections", "source_barred", "kept_waiting", "dawdler"];
 /// Customers' systems answer challenges, and those answers go no further.
 const ANSWERS: [&str; 2] = ["challenge_answer", "challenge_answer_transmitted"];
 /// Packets of a challenge that is answered: the SYN, and the answer.

@@ -8,6 +8,7 @@ mod connections;
 mod dawdlers;
 mod features;
 mod fragments;
+mod hammers;
 mod hygiene;
 mod limits;
 mod link;

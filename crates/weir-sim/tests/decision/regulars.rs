@@ -29,7 +29,7 @@ fn attacked(story: &mut Story, per_second: u64) {
     story.env.apply(image).unwrap();
 }
 
-fn source(address: &str) -> Addr {
+pub fn source(address: &str) -> Addr {
     match address.parse().unwrap() {
         IpAddr::V4(v4) => Addr::v4(v4.into()),
         IpAddr::V6(v6) => Addr::v6(v6.octets()),

@@ -21,6 +21,7 @@ mod challenges;
 mod connections;
 mod dawdlers;
 mod generated;
+mod hammers;
 mod kernel;
 mod regulars;
 mod sampling;

@@ -80,6 +80,7 @@ fn generated_packets_under_changing_policies_and_a_jumping_clock() {
         &Reason::TransmittedAnswer,
         &Reason::KeptWaiting,
         &Reason::Dawdler,
+        &Reason::Barred,
     ];
     assert_eq!(missed, stories, "never seen");
 }
