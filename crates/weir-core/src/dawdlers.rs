@@ -1,7 +1,7 @@
 //! Sources that keep connections waiting: where a target is attacked by that ([`weir_abi::policy::flag::CLOSE`]), each source may go on with a few.
 //!
 //! A slow line is a customer's as well, one of few. So each source may feed eight connections at once and four more in each 16 seconds, or as
-//! many times that as is more than all of the target's are fed in calm times ([`weir_abi::TargetPolicy::feed_shift`]). What it feeds beyond that goes on to the host as the client's reset ([`crate::reset`]): nothing else gives the place back that the connection takes, since
+//! many times that as is more than all of the target's are fed in calm times ([`weir_abi::TargetPolicy::feed_shift`]). What it feeds beyond that, and whatever it feeds from then on, goes on to the host as the client's reset ([`crate::reset`]): nothing else gives the place back that the connection takes, since
 //! servers that wait for a request to its end do so for a minute. Who did that opens no other connections for a while.
 //!
 //! Who is fed has completed a handshake: neither a limit nor a mark can be brought upon a source by someone who forges it.

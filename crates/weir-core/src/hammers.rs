@@ -17,8 +17,8 @@ pub const UNITS: u32 = 30;
 /// Of its share: what a source may ask for beyond it, and what it may have and still ask for more.
 const ASKS: u64 = 4;
 const HAS: u64 = 2;
-/// So many of the first at once: SYNs that are sent again.
-const AT_ONCE: u64 = 4;
+/// So many of the first at once: a browser's.
+const AT_ONCE: u64 = 6;
 
 /// Keep these hashes apart from those of limits and of other marks.
 const ASKS_KEY: u64 = 0x6861_6d6d_6572_7321;

@@ -84,13 +84,16 @@ pub fn note<F: Frame, E: Env>(
         turn::ASKED | turn::FED | turn::CHARGED if head.payload <= FEW => {
             let closing = policy.has(flag::CLOSE);
             let fed = if closing { turn::CHARGED } else { turn::FED };
-            let units = if whose >= fed { FED_UNITS } else { SLOW_UNITS };
+            // Who has fed too many has lost the right to feed a few.
+            let dawdles = closing && dawdlers::is_one(env, target, head.ends.src);
+            let dawdles = frame.blur(dawdles as u8) & 1 != 0;
+            let units = if whose >= fed && !dawdles { FED_UNITS } else { SLOW_UNITS };
             if marks::since(now, held) < units {
                 return false;
             }
             place.store(other(fed, now));
             env.feature(target, fact::WAIT_FED);
-            if !dawdlers::feeds_too_many(frame, env, policy, head.ends.src) {
+            if !dawdles && !dawdlers::feeds_too_many(frame, env, policy, head.ends.src) {
                 return false;
             }
             env.feature(target, fact::WAIT_FED_BEYOND);

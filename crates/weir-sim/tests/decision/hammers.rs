@@ -53,7 +53,7 @@ fn who_had_its_share_and_goes_on_asking_opens_no_more() {
         let mut story = story();
         (0..AT_ONCE).for_each(|i| opens(&mut story, machine, 4000 + i));
         // A few SYNs that are sent again are no matter, and the next connection of its share is served.
-        (0..4).for_each(|_| is_refused(&mut story, machine, Reason::SourceSyns));
+        (0..6).for_each(|_| is_refused(&mut story, machine, Reason::SourceSyns));
         story.wait(SECOND / SHARE + 1);
         opens(&mut story, machine, 5000);
         (0..2).for_each(|_| is_refused(&mut story, machine, Reason::SourceSyns));
@@ -73,7 +73,7 @@ fn it_may_open_connections_again_when_the_attack_is_over() {
     let machine = from(ANN, SHOP);
     let mut story = story();
     (0..AT_ONCE).for_each(|i| opens(&mut story, machine, 4000 + i));
-    (0..5).for_each(|_| is_refused(&mut story, machine, Reason::SourceSyns));
+    (0..7).for_each(|_| is_refused(&mut story, machine, Reason::SourceSyns));
     story.wait(SECOND);
     is_refused(&mut story, machine, Reason::Barred);
     attacked(&mut story, false);
@@ -142,7 +142,7 @@ fn who_only_observes_lets_them_open() {
     story.change(&observes);
     attacked(&mut story, true);
     (0..AT_ONCE).for_each(|i| opens(&mut story, machine, 4000 + i));
-    (0..5).for_each(|_| story.would_drop(&machine.syn(9000, 443), "shop", Reason::SourceSyns));
+    (0..7).for_each(|_| story.would_drop(&machine.syn(9000, 443), "shop", Reason::SourceSyns));
     story.wait(SECOND);
     story.would_drop(&machine.syn(9000, 443), "shop", Reason::Barred);
 }

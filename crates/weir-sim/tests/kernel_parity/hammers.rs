@@ -34,11 +34,11 @@ fn who_asks_for_more_than_its_share_is_barred() {
     let mut rng = Rng(23);
     let services: Vec<_> = SERVICES.iter().filter(|(_, _, proto)| *proto == 6).collect();
     for number in 0..rounds {
-        if number % 100 == 0 {
+        if number % 200 == 0 {
             // As after a while: there are shares again, and after minutes those who were barred come again.
             parity.meddle(|state| {
                 state.sources.iter_mut().for_each(|line| line.fill(0));
-                if number % 300 == 0 {
+                if number % 600 == 0 {
                     state.proven.iter_mut().flatten().for_each(|mark| *mark = 0);
                 }
             });
