@@ -11,9 +11,13 @@ use weir_lab::run::{self, Options, Stage};
 use weir_lab::scenario::Scenario;
 
 fn play(name: &str) -> Report {
+    play_for(name, 2)
+}
+
+fn play_for(name: &str, seconds: u64) -> Report {
     let scenario = Scenario::named(name).expect("a scenario");
     let stage = Stage::set("test", scenario).expect("a lab");
-    let options = Options { window: Duration::from_secs(2), ..Options::default() };
+    let options = Options { window: Duration::from_secs(seconds), ..Options::default() };
     let report = run::play(&stage, scenario, options, &mut Nobody).expect("a run").report;
     stage.strike().expect("a clean end");
     report
@@ -37,6 +41,15 @@ fn a_crowd_loses_nothing_a_botnet_gets_its_share_and_a_carpet_is_seen_through() 
     assert!(flood.is_some_and(|flood| flood.label == "ATTACK" && flood.mitigated_ms.is_some()), "{hammers:?}");
     assert!(hammers.drops["source_connections"] > 1000 && hammers.benign_drop_ratio == 0.0, "{hammers:?}");
     assert!(hammers.goodput_ratio > 0.95, "{hammers:?}");
+    // Who goes on asking gets nothing any more.
+    assert!(hammers.drops["source_barred"] > 100, "{hammers:?}");
+
+    // They say a line every three seconds: with the second one at the latest they are told, and closed with the next.
+    let dawdlers = play_for("slowloris", 10);
+    let slow = dawdlers.incidents.iter().find(|i| i.vector == "slow connections" && i.label == "ATTACK");
+    assert!(slow.is_some_and(|slow| slow.mitigated_ms.is_some_and(|ms| ms < 8000.0)), "{dawdlers:?}");
+    assert!(dawdlers.drops["kept_waiting"] > 100 && dawdlers.drops["dawdler"] > 100, "{dawdlers:?}");
+    assert_eq!(dawdlers.benign_drop_ratio, 0.0, "{dawdlers:?}");
 
     let carpet = play("carpet-bombing");
     assert!(carpet.drops["rule"] > 100_000, "{carpet:?}");

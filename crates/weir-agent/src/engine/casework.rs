@@ -68,12 +68,14 @@ impl Detection {
                 case.steps.add(at, Kind::Limit, text);
             }
             Step::Shared { per_source, .. } => {
-                let text = format!("each source is held to {per_source} new connections per second");
+                let text = format!(
+                    "each source is held to {per_source} new connections per second; who goes on asking for more opens none for a minute"
+                );
                 case.steps.add(at, Kind::Limit, text);
             }
             Step::Closes { at_once } => {
                 let text = format!(
-                    "each source may keep {at_once} connections at once waiting: others that it feeds are closed, and it opens no more"
+                    "each source may keep {at_once} connections at once waiting: when it feeds more, all that it feeds is closed, and it opens no more"
                 );
                 case.steps.add(at, Kind::Limit, text);
             }

@@ -32,7 +32,7 @@ const EAGER: u32 = 5;
 /// Windows in a row in which so much is not matched that the attack must have changed.
 const CHANGED: u32 = 3;
 /// Of the onset: what is not matched, if the attack has changed.
-const UNMATCHED: f64 = 0.2;
+const UNMATCHED: f64 = 0.1;
 /// Windows for which rules sleep: a day.
 const SLEEP: u64 = 24 * 3600 * WINDOWS_PER_SECOND as u64;
 /// Of the onset: what must match for rules to wake.
