@@ -59,7 +59,7 @@ fn each_source_is_held_to_its_share_while_a_flood_of_connections_lasts() {
     assert!(row.mitigated.is_some() && row.sources.top.iter().all(|top| top.source.starts_with("80.0.0.")), "{row:?}");
     assert!((20..200).contains(&row.sources.estimate) && !row.sources.spoofed, "{row:?}");
     let (limit, incidents) = share(&world);
-    assert!(limit.cost != 0 && limit.window >= 20 * limit.cost && incidents, "{limit:?}");
+    assert!(limit.cost != 0 && limit.window >= 16 * limit.cost && incidents, "{limit:?}");
     assert!(row.evidence.iter().any(|line| line.starts_with("limit: ")), "{row:?}");
 
     let id = format!("{}.source", row.id);

@@ -116,7 +116,7 @@ fn limited(engine: &Engine, tick_hz: u32) -> Vec<TargetLimit> {
 
 /// Seconds of its share that a source may use up at once, and connections in any case: browsers open several for a page.
 const BURST: u64 = 2;
-const PAGE: u64 = 20;
+const PAGE: u64 = 16;
 
 /// What each source may open.
 fn shared(engine: &Engine, tick_hz: u32) -> Vec<TargetShare> {
