@@ -7,7 +7,7 @@
 //! Who is fed has completed a handshake: neither a limit nor a mark can be brought upon a source by someone who forges it.
 
 use weir_abi::flow::{AGE_SHIFT, FED_UNITS};
-use weir_abi::limit::{Limits, SOURCE_UNIT_SHIFT};
+use weir_abi::limit::SOURCE_UNIT_SHIFT;
 use weir_abi::policy::feed::{AT_ONCE, PER_UNIT};
 use weir_abi::policy::flag;
 use weir_abi::{Addr, Limit, TargetPolicy};
@@ -29,12 +29,11 @@ const COST: u64 = ((FED_UNITS as u64) << (AGE_SHIFT + SOURCE_UNIT_SHIFT)) / PER_
 /// an attack from a service that hangs, whose customers say something each in his own few connections.
 #[inline(always)]
 pub fn feeds_too_many<F: Frame, E: Env>(frame: &F, env: &E, policy: &TargetPolicy, src: Addr) -> bool {
-    const OFF: Limit = Limit { cost: 0, window: 0 };
     let cost = COST >> (policy.feed_shift & 15);
-    let feeds = Limits { packets: OFF, bytes: OFF, syns: Limit { cost, window: AT_ONCE * COST } };
+    let feeds = Limit { cost, window: AT_ONCE * COST };
     // What was counted before an attack is not held against anyone under it.
     let key = CELL_KEY + policy.has(flag::CLOSE) as u64;
-    let over = limits::is_source_over(frame, env, policy.limit_key ^ key, src, &feeds);
+    let over = limits::is_source_over(frame, env, policy.limit_key ^ key, src, feeds);
     frame.blur(over as u8) & 1 != 0
 }
 

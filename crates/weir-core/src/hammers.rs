@@ -5,7 +5,6 @@
 //! or the largest crowd behind one address that was ever seen; so sources that come regularly are spared. What was asked counts in SYNs, which anyone
 //! can forge; what was had counts in connections in which the client has said something, which nobody can: a source is barred for both together.
 
-use weir_abi::limit::Limits;
 use weir_abi::{Addr, Limit, TargetPolicy};
 use weir_wire::Frame;
 
@@ -25,32 +24,26 @@ const ASKS_KEY: u64 = 0x6861_6d6d_6572_7321;
 const HAS_KEY: u64 = 0x6f70_656e_6564_2121;
 const MARK_KEY: u64 = 0x6261_7272_6564_2121;
 
-/// Limits of SYNs alone.
-#[inline(always)]
-fn of_syns(cost: u64, window: u64) -> Limits {
-    const OFF: Limit = Limit { cost: 0, window: 0 };
-    Limits { packets: OFF, bytes: OFF, syns: Limit { cost, window } }
-}
-
 /// Counts a connection in which a source has said something.
 #[inline(always)]
 pub fn opened<F: Frame, E: Env>(frame: &F, env: &E, policy: &TargetPolicy, src: Addr) {
     let share = &policy.source.syns;
-    let has = of_syns(HAS * share.cost, 2 * share.window);
-    limits::is_source_over(frame, env, policy.limit_key ^ HAS_KEY, src, &has);
+    let has = Limit { cost: HAS * share.cost, window: 2 * share.window };
+    limits::is_source_over(frame, env, policy.limit_key ^ HAS_KEY, src, has);
 }
 
 /// Counts a SYN that was refused because its source had its share, and bars the source if that was too often.
 #[inline(always)]
 pub fn refused<F: Frame, E: Env>(frame: &F, env: &E, policy: &TargetPolicy, target: u32, src: Addr) {
     let share = &policy.source.syns;
-    let asks = of_syns(ASKS * share.cost, AT_ONCE * ASKS * share.cost);
-    let over = limits::is_source_over(frame, env, policy.limit_key ^ ASKS_KEY, src, &asks);
+    let asks = Limit { cost: ASKS * share.cost, window: AT_ONCE * ASKS * share.cost };
+    let over = limits::is_source_over(frame, env, policy.limit_key ^ ASKS_KEY, src, asks);
     if frame.blur(over as u8) & 1 == 0 {
         return;
     }
     // It looks, and charges next to nothing.
-    let had = limits::is_source_over(frame, env, policy.limit_key ^ HAS_KEY, src, &of_syns(1, share.window));
+    let look = Limit { cost: 1, window: share.window };
+    let had = limits::is_source_over(frame, env, policy.limit_key ^ HAS_KEY, src, look);
     if frame.blur(had as u8) & 1 == 0 || frame.blur(regulars::is_regular(env, target, src) as u8) & 1 != 0 {
         return;
     }

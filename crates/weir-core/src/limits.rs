@@ -88,9 +88,11 @@ pub fn is_syn_refused<E: Env>(env: &E, policy: &TargetPolicy, target: u32) -> bo
     }
 }
 
-/// Whether a source is over limits of SYNs that no policy names, in its cells under this key.
+/// Whether a source is over a limit of SYNs that no policy names, in its cells under this key.
 #[inline(always)]
-pub(crate) fn is_source_over<F: Frame, E: Env>(frame: &F, env: &E, key: u64, src: Addr, limits: &Limits) -> bool {
+pub(crate) fn is_source_over<F: Frame, E: Env>(frame: &F, env: &E, key: u64, src: Addr, syns: Limit) -> bool {
+    const OFF: Limit = Limit { cost: 0, window: 0 };
+    let limits = &Limits { packets: OFF, bytes: OFF, syns };
     let config = env.config();
     let h = hash2(source_key(src), key, &config.seed);
     let load = Load { bytes: 0, syn: true, target_syn: false };

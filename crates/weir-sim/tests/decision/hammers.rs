@@ -43,6 +43,11 @@ fn opens(story: &mut Story, pair: Pair, port: u16) {
 }
 
 #[track_caller]
+fn takes_its_share(story: &mut Story, pair: Pair) {
+    (0..AT_ONCE).for_each(|i| opens(story, pair, 4000 + i));
+}
+
+#[track_caller]
 fn is_refused(story: &mut Story, pair: Pair, reason: Reason) {
     story.drops(&pair.syn(9000, 443), "shop", reason);
 }
@@ -51,7 +56,7 @@ fn is_refused(story: &mut Story, pair: Pair, reason: Reason) {
 fn who_had_its_share_and_goes_on_asking_opens_no_more() {
     for [machine, other] in [[from(ANN, SHOP), from(BEN, SHOP)], [from(ANN6, SHOP6), from(ANN, SHOP)]] {
         let mut story = story();
-        (0..AT_ONCE).for_each(|i| opens(&mut story, machine, 4000 + i));
+        takes_its_share(&mut story, machine);
         // A few SYNs that are sent again are no matter, and the next connection of its share is served.
         (0..6).for_each(|_| is_refused(&mut story, machine, Reason::SourceSyns));
         story.wait(SECOND / SHARE + 1);
@@ -72,7 +77,7 @@ fn who_had_its_share_and_goes_on_asking_opens_no_more() {
 fn it_may_open_connections_again_when_the_attack_is_over() {
     let machine = from(ANN, SHOP);
     let mut story = story();
-    (0..AT_ONCE).for_each(|i| opens(&mut story, machine, 4000 + i));
+    takes_its_share(&mut story, machine);
     (0..7).for_each(|_| is_refused(&mut story, machine, Reason::SourceSyns));
     story.wait(SECOND);
     is_refused(&mut story, machine, Reason::Barred);
@@ -97,7 +102,7 @@ fn nobody_is_barred_for_what_others_ask_in_his_name() {
 fn who_stays_near_its_share_is_not_barred() {
     let ann = from(ANN, SHOP);
     let mut story = story();
-    (0..AT_ONCE).for_each(|i| opens(&mut story, ann, 4000 + i));
+    takes_its_share(&mut story, ann);
     // A tenth more than its share, for ten seconds: the last one of each second's is refused.
     for second in 0..10 {
         for i in 0..SHARE as u16 {
@@ -113,7 +118,7 @@ fn who_comes_regularly_is_not_barred() {
     let ann = from(ANN, SHOP);
     let mut story = story();
     story.env.note_regular(1, source(ANN));
-    (0..AT_ONCE).for_each(|i| opens(&mut story, ann, 4000 + i));
+    takes_its_share(&mut story, ann);
     (0..100).for_each(|_| is_refused(&mut story, ann, Reason::SourceSyns));
     story.wait(SECOND);
     opens(&mut story, ann, 5000);
@@ -127,7 +132,7 @@ fn a_policys_own_limit_bars_nobody() {
     let mut image = story.env.image().clone();
     image.policies[1].flags &= !weir_abi::policy::flag::SHARED;
     story.env.apply(image).unwrap();
-    (0..AT_ONCE).for_each(|i| opens(&mut story, ann, 4000 + i));
+    takes_its_share(&mut story, ann);
     (0..100).for_each(|_| is_refused(&mut story, ann, Reason::SourceSyns));
     story.wait(SECOND);
     opens(&mut story, ann, 5000);
@@ -141,7 +146,7 @@ fn who_only_observes_lets_them_open() {
     let mut story = story();
     story.change(&observes);
     attacked(&mut story, true);
-    (0..AT_ONCE).for_each(|i| opens(&mut story, machine, 4000 + i));
+    takes_its_share(&mut story, machine);
     (0..7).for_each(|_| story.would_drop(&machine.syn(9000, 443), "shop", Reason::SourceSyns));
     story.wait(SECOND);
     story.would_drop(&machine.syn(9000, 443), "shop", Reason::Barred);
