@@ -21,7 +21,7 @@ pub mod node_flag {
     pub const MALFORMED: u32 = 1 << 7;
 }
 
-/// The one element of the configuration map. Every field is written alone, in one store.
+/// The one element of the configuration map. Every field is written alone, in one store. What every packet asks stands first.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Config {
@@ -33,36 +33,33 @@ pub struct Config {
     pub policy_copy: u32,
     /// Which copy of the rule tables counts, 0 or 1.
     pub rules_copy: u32,
-    /// Raised after every change of the target map: what CPUs remember of it no longer counts.
+    /// Raised after every change of the target map and of the details of /24s: what CPUs remember of them no longer counts.
     pub generation: u32,
     /// Targets per copy (size of the policy table and of the counters).
     pub targets: u32,
     /// Source lines minus one (a power of two).
     pub source_mask: u32,
-    /// Fragment slots minus one (a power of two).
-    pub fragment_mask: u32,
-    /// Hash seeds, random at every boot: a collision cannot be computed from outside.
-    pub seed: [u64; 2],
     /// Bit `len` is set where the exact map holds timed IPv4 entries shorter than /24.
     pub wide_lens4: u32,
+    /// Hash seeds, random at every boot: a collision cannot be computed from outside.
+    pub seed: [u64; 2],
+    /// Always 0, which the verifier cannot know: what is XORed with it is the same number, and nothing is known of it.
+    pub zero: u64,
     /// Passed packets between two samples minus one (a power of two minus one); `u32::MAX`: none.
     pub sample_pass_mask: u32,
     /// The same for dropped packets.
     pub sample_drop_mask: u32,
-    /// Samples a CPU may take within one tick.
-    pub samples_per_tick: u32,
-    /// Where the fragment time-out lies, in coarse ticks.
-    pub fragment_timeout: u32,
-    /// CPUs in the counter arrays.
-    pub cpus: u32,
-    /// Lines of known flows minus one (a power of two).
-    pub flow_mask: u32,
-    /// Pending handshakes minus one (a power of two).
-    pub pending_mask: u32,
+    /// Bit `port & 63` is set where a TCP port of that remainder is a failsafe port, and in the second word for UDP: nearly every
+    /// packet is spared the look at the bitmap.
+    pub failsafe: [u64; 2],
     /// Not zero: what the host sends is seen as well, so that connections are known.
     pub connections: u32,
     /// How replies to challenged SYNs leave, see [`crate::challenge::reply`].
     pub reply: u32,
+    /// Lines of known flows minus one (a power of two).
+    pub flow_mask: u32,
+    /// Pending handshakes minus one (a power of two).
+    pub pending_mask: u32,
     /// Key of the challenges' cookies, random at every boot.
     pub secret: [u64; 2],
     /// Lines of proven sources minus one (a power of two).
@@ -75,9 +72,29 @@ pub struct Config {
     pub retry_most: u32,
     /// A handshake that completes more than so many ticks after the host's answer is late.
     pub prompt: u32,
+    /// Fragment slots minus one (a power of two).
+    pub fragment_mask: u32,
+    /// Where the fragment time-out lies, in coarse ticks.
+    pub fragment_timeout: u32,
+    /// Samples a CPU may take within one tick.
+    pub samples_per_tick: u32,
+    /// CPUs in the counter arrays.
+    pub cpus: u32,
 }
 
-const _: () = assert!(size_of::<Config>() == 128);
+const _: () = assert!(size_of::<Config>() == 192);
 
 /// Words of the failsafe bitmap: 65,536 TCP ports, then as many UDP ports.
 pub const FAILSAFE_WORDS: u32 = 2048;
+
+/// Which half of the failsafe bitmap a word is in: 0 for TCP, 1 for UDP.
+pub const fn failsafe_half(word: usize) -> usize {
+    (word >= FAILSAFE_WORDS as usize / 2) as usize
+}
+
+/// The remainders of the failsafe ports in a bitmap: [`Config::failsafe`].
+pub fn failsafe_remainders(words: impl Iterator<Item = u64>) -> [u64; 2] {
+    let mut all = [0; 2];
+    words.enumerate().for_each(|(i, word)| all[failsafe_half(i)] |= word);
+    all
+}

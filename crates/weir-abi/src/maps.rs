@@ -36,6 +36,12 @@ pub const PROVEN: &str = "PROVEN";
 pub const RETRIES: &str = "RETRIES";
 /// [`crate::FlowLine`]s of sources that come regularly.
 pub const REGULARS: &str = "REGULARS";
+/// The program behind XDP that judges what is no plain packet.
+pub const ANY_XDP: &str = "ANY_XDP";
+/// The one behind XDP in a slot of libxdp's dispatcher.
+pub const ANY_CHAINED: &str = "ANY_CHAINED";
+/// The one behind tcx.
+pub const ANY_TCX: &str = "ANY_TCX";
 /// The program behind XDP that settles what a challenge concerns.
 pub const SETTLE_XDP: &str = "SETTLE_XDP";
 /// The one behind XDP in a slot of libxdp's dispatcher.
@@ -55,8 +61,16 @@ pub const SAMPLES: &str = "SAMPLES";
 /// One [`crate::sample::SampleBudget`] per CPU.
 pub const SAMPLE_BUDGETS: &str = "SAMPLE_BUDGETS";
 
+/// What each CPU remembers of [`TARGETS`].
+pub const TARGET_CACHE: &str = "TARGET_CACHE";
+/// What each CPU remembers of [`PARTS4`].
+pub const PART_CACHE: &str = "PART_CACHE";
+
+/// Maps that are not pinned and have elements of their own for each CPU: they only save time.
+pub const CACHES: [&str; 2] = [TARGET_CACHE, PART_CACHE];
+
 /// Every map that is pinned, in the order of their creation.
-pub const PINNED: [&str; 27] = [
+pub const PINNED: [&str; 30] = [
     CONFIG,
     SLOTS4,
     PARTS4,
@@ -75,6 +89,9 @@ pub const PINNED: [&str; 27] = [
     PROVEN,
     RETRIES,
     REGULARS,
+    ANY_XDP,
+    ANY_CHAINED,
+    ANY_TCX,
     SETTLE_XDP,
     SETTLE_CHAINED,
     SETTLE_TCX,
@@ -88,6 +105,11 @@ pub const PINNED: [&str; 27] = [
 
 /// Keys of [`LENGTHS`] from here on are scoped lists: base + 2 × list + (1 for IPv6, 0 for IPv4).
 pub const SCOPED_LENGTHS_BASE: u32 = 1 << 25;
+
+/// Elements of [`TARGET_CACHE`] for each CPU, a power of two.
+pub const TARGET_CACHE_ENTRIES: u32 = 1 << 8;
+/// Elements of [`PART_CACHE`] for each CPU, a power of two.
+pub const PART_CACHE_ENTRIES: u32 = 1 << 10;
 
 /// Default number of targets.
 pub const DEFAULT_TARGETS: u32 = 256;

@@ -57,10 +57,12 @@ pub struct TargetPolicy {
     pub feed_shift: u16,
     /// Slots of the rule tables that may match packets of this target.
     pub rules: u64,
-    /// IP protocols served, one bit each (with [`flag::PROTOCOLS`]).
-    pub served: [u64; 4],
+    /// Mixed into the source hash: targets of one policy share a source's cells.
+    pub limit_key: u64,
     /// Limits of one source address.
     pub source: Limits,
+    /// IP protocols served, one bit each (with [`flag::PROTOCOLS`]).
+    pub served: [u64; 4],
     /// Limits of one source /24 or /48.
     pub prefix: Limits,
     /// Limits of the target as a whole.
@@ -71,8 +73,6 @@ pub struct TargetPolicy {
     pub strangers: Limit,
     /// Challenged SYNs that pass because they came again after a plausible time.
     pub retries: Limit,
-    /// Mixed into the source hash: targets of one policy share a source's cells.
-    pub limit_key: u64,
     /// Units of a target's cell (2^-32 tick) that a packet costs which a limiting rule matches and whose source does not come regularly, at
     /// most 2^[`crate::limit::MATCHED_BURST_SHIFT`] ticks of it at once; 0: it costs nothing.
     pub matched: u64,

@@ -88,8 +88,10 @@ pub struct RuleTables {
     pub limit: u64,
     /// Of those that drop, the ones that do so where the target only observes, too: a person has approved them.
     pub insist: u64,
+    /// Conjunctions that look at the payload, which is read only where one of these fits all else.
+    pub needs_payload: u64,
     /// Room to the end of the line.
-    pub reserved: [u64; 2],
+    pub reserved: u64,
     /// Identity of the rule that owns each conjunction, for samples and `explain`.
     pub owner: [u32; SLOTS],
 }

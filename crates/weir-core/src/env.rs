@@ -16,6 +16,8 @@ pub trait Env {
     fn slots4(&self, word: u32) -> u64;
     /// Detail of a partly listed /24.
     fn part4(&self, number: u32) -> Option<&Part4>;
+    /// What [`crate::lists::of_part`] says of an address in such a /24. May remember it until the generation changes.
+    fn in_part4(&self, ip: u32) -> u32;
     /// A word of the IPv6 /27 table.
     fn slots6(&self, word: u32) -> u64;
     /// Prefix lengths present in an IPv6 slot or a scoped list.
@@ -50,6 +52,8 @@ pub trait Env {
     fn retry(&self, slot: u32) -> Option<&Cell64>;
     /// A line of sources that come regularly.
     fn regular_line(&self, line: u32) -> Option<&FlowLine>;
+    /// Reads a cell's line ahead of its use, so that a cache miss is waited for while the decision goes on.
+    fn touch(&self, _cell: &Cell32) {}
     /// Adds to a cell so that no CPU's addition is lost.
     fn add32(&self, cell: &Cell32, n: u32);
     /// Adds to a cell so that no CPU's addition is lost.

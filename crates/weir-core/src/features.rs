@@ -49,10 +49,10 @@ fn syn_facts<F: Frame>(frame: &F, p: &Packet) -> u8 {
     if p.payload_len() != 0 {
         facts |= syn_fact::WITH_DATA;
     }
-    if h[6] | h[7] == 0 {
+    if u16::from_ne_bytes([h[6], h[7]]) == 0 {
         facts |= syn_fact::SEQ_LOW_ZERO;
     }
-    if h[14] | h[15] == 0 {
+    if u16::from_ne_bytes([h[14], h[15]]) == 0 {
         facts |= syn_fact::WINDOW_ZERO;
     }
     facts

@@ -107,9 +107,12 @@ pub fn is_bogon(src: Addr) -> bool {
     if src.is_v4() {
         let ip = src.ip4();
         let top = ip >> 24;
+        // Half of all addresses are told by one comparison.
+        if top < 127 {
+            return top == 0;
+        }
         let top24 = ip >> 8;
-        return top == 0
-            || top == 127
+        return top == 127
             || top >= 224
             || top24 == 0x00c0_0002 // 192.0.2.0/24
             || top24 == 0x00c6_3364 // 198.51.100.0/24

@@ -13,7 +13,7 @@ use weir_wire::{Frame, Packet, Transport, plain};
 
 use crate::connections::{self, Flow};
 use crate::fragments::{self, Known};
-use crate::limits::{self, Load};
+use crate::limits::{self, Load, Place};
 use crate::{Env, features, hygiene, lists, matching, targets};
 
 /// An outcome and who owns it.
@@ -108,7 +108,7 @@ pub fn judge<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, bytes: u32) -> De
     }
     let p = &plain::forgotten(frame, p);
     let listed = lists::node(frame, env, blurred(frame, src));
-    let number = frame.blur(answer(listed.reason));
+    let number = frame.answer(answer(listed.reason));
     if number != GO_ON {
         return node(number, listed.rule);
     }
@@ -144,6 +144,10 @@ fn of_address<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, src: Addr, dst: 
         }
         return d;
     }
+    let cells = limits::ahead(frame, env, policy, src);
+    if F::PLAIN && cells.is_none() {
+        return d;
+    }
     let (mut listed, mut entry) = (GO_ON, 0);
     if policy.list != 0 {
         let found = lists::scoped(frame, env, policy.list, blurred(frame, src));
@@ -157,7 +161,7 @@ fn of_address<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, src: Addr, dst: 
     let counted = target & 0u32.wrapping_sub(counts);
     env.feature(counted, frame.blur(slot) & 63);
     let flow = connections::received(frame, env, &p.blurred(frame), counted);
-    let seen = Seen { known, flow: frame.blur(flow), listed, entry };
+    let seen = Seen { known, flow: frame.blur(flow), listed, entry, cells };
     d.target = target;
     let enforces = policy.has(flag::ENFORCE) as u8;
     let limited;
@@ -178,7 +182,7 @@ fn asks_for_port(p: &Packet) -> bool {
 
 /// What was seen before of the flow and the datagram that a packet belongs to.
 #[derive(Clone, Copy)]
-struct Seen {
+struct Seen<'a> {
     /// Number of a [`Known`].
     known: u8,
     /// Number of a [`Flow`].
@@ -186,6 +190,8 @@ struct Seen {
     /// What the target's list says of the source, and which entry of it.
     listed: u8,
     entry: u32,
+    /// Where the source's cells are: [`limits::ahead`].
+    cells: Option<Place<'a>>,
 }
 
 /// Steps 4 to 8 under a target's policy: the reason's number, the rule, and whether that one limits, which [`crate::settle`] sees to, or
@@ -200,7 +206,7 @@ fn of_target<F: Frame, E: Env>(
     target: u32,
     src: Addr,
     dst: Addr,
-    seen: Seen,
+    seen: Seen<'_>,
     bytes: u32,
 ) -> (u8, u32, u8) {
     let mut number = seen.listed;
@@ -210,7 +216,7 @@ fn of_target<F: Frame, E: Env>(
     let is_known = seen.flow & Flow::Known as u8;
     let mut pass = Reason::Clean as u8 + is_known * (Reason::KnownFlow as u8 - Reason::Clean as u8);
     if number == GO_ON {
-        number = frame.blur(if hygiene::serves(policy, frame.blur(p.ip.proto)) {
+        number = frame.answer(if hygiene::serves(policy, frame.blur(p.ip.proto)) {
             GO_ON
         } else {
             Reason::ProtocolNotServed as u8
@@ -224,13 +230,13 @@ fn of_target<F: Frame, E: Env>(
     }
     if number == GO_ON {
         let step = hygiene::check(policy, &p.blurred(frame), blurred(frame, src), blurred(frame, dst), is_known != 0);
-        number = frame.blur(answer(step));
+        number = frame.answer(answer(step));
     }
     let p = &plain::forgotten(frame, p);
     if number == GO_ON && policy.rules != 0 {
         let matched = frame.blur64(of_rules(frame, env, &p.blurred(frame), policy.rules, is_known, bytes));
         rule = frame.blur64(matched) as u32;
-        number = frame.blur(if matched >> DROPS & 1 != 0 { Reason::Rule as u8 } else { GO_ON });
+        number = frame.answer(if matched >> DROPS & 1 != 0 { Reason::Rule as u8 } else { GO_ON });
         limited = frame.blur((matched >> LIMITS) as u8) & 3;
     }
     if number == GO_ON {
@@ -238,7 +244,7 @@ fn of_target<F: Frame, E: Env>(
         let syn = frame.blur(p.blurred(frame).is_syn() as u8) & 1 != 0;
         // A forged flood must not use up what the target takes as a whole: the challenge comes first, see `settle`.
         let load = Load { bytes, syn, target_syn: syn & !policy.has(flag::CHALLENGE) };
-        number = limits::check(frame, env, policy, target, src, load);
+        number = limits::check(frame, env, policy, target, src, seen.cells, load);
     }
     (if number == GO_ON { pass } else { number }, rule, limited)
 }
@@ -339,10 +345,13 @@ fn is_any(bits: u64) -> u64 {
 fn is_failsafe<E: Env>(env: &E, p: &Packet) -> bool {
     let base = match p.transport {
         Transport::Tcp => 0,
-        Transport::Udp => 1024,
+        Transport::Udp => 1,
         _ => return false,
     };
-    env.failsafe(base + (p.destination_port >> 6) as u32) >> (p.destination_port & 63) & 1 != 0
+    let bit = p.destination_port & 63;
+    // Most ports are none by their remainder already.
+    env.config().failsafe[base] >> bit & 1 != 0
+        && env.failsafe(base as u32 * 1024 + (p.destination_port >> 6) as u32) >> bit & 1 != 0
 }
 
 #[cfg(test)]

@@ -39,6 +39,20 @@ pub fn node<F: Frame, E: Env>(frame: &F, env: &E, src: Addr) -> Listed {
     node6(frame, env, src)
 }
 
+/// In what [`of_part`] says: there are timed entries of a whole address.
+const HOST_TIMED: u32 = 1 << 2;
+
+/// What a partly listed /24 says of one of its addresses: the [`State`] in two bits, [`HOST_TIMED`], and from bit 24 on, as in
+/// [`weir_abi::Config::wide_lens4`], the lengths of shorter timed entries.
+#[inline(always)]
+pub fn of_part<E: Env>(env: &E, ip: u32) -> u32 {
+    let Some(part) = env.part4(ip >> 8) else { return State::None as u32 };
+    let low = ip & 255;
+    let state = part.states[(low >> 5) as usize & 7] >> ((low & 31) * 2) & 3;
+    let timed = part.timed_lens;
+    (timed & 0xff) << 24 | (timed >> 8 & 1) * HOST_TIMED | state as u32
+}
+
 /// IPv4: the /24's two bits; only "part" looks further.
 #[inline(always)]
 fn node4<F: Frame, E: Env>(frame: &F, env: &E, src: Addr, wide_lens: u32) -> Listed {
@@ -47,17 +61,14 @@ fn node4<F: Frame, E: Env>(frame: &F, env: &E, src: Addr, wide_lens: u32) -> Lis
     let mut state = State::from_bits(env.slots4(number >> 5) >> ((number & 31) * 2));
     let mut timed = wide_lens;
     if matches!(state, State::Part) {
-        state = State::None;
-        if let Some(part) = env.part4(number) {
-            let low = ip & 255;
-            state = State::from_bits(part.states[(low >> 5) as usize & 7] >> ((low & 31) * 2));
-            // Bit `len - 24` of the block; bits 24 and up of `timed` stand for the same lengths. Length 32 has its own test.
-            timed |= (part.timed_lens & 0xff) << 24;
-            if part.timed_lens >> 8 & 1 != 0
-                && let Some(entry) = live(env, LIST_NODE, src, 128)
-            {
-                return listed(&entry, LIST_NODE);
-            }
+        let said = env.in_part4(ip);
+        state = State::from_bits(said as u64);
+        // Length 32 has its own test.
+        timed |= said & !0xff_ffff;
+        if said & HOST_TIMED != 0
+            && let Some(entry) = live(env, LIST_NODE, src, 128)
+        {
+            return listed(&entry, LIST_NODE);
         }
     }
     // However the walk came here, the loop is verified once.

@@ -1,7 +1,7 @@
 //! Step 7: up to 64 conjunctions over header and payload bytes, decided by ANDing bit vectors.
 //!
-//! The bytes are those of [`weir_abi::rules::field`]. They are looked up in three rounds, the nearest first; most packets fit
-//! nothing after the first, and their other bytes are never read.
+//! The bytes are those of [`weir_abi::rules::field`]. They are looked up in rounds, the nearest first; most packets fit nothing after
+//! the first, and their other bytes are never read. The payload is looked at only for rules that name it and fit all else.
 
 use core::cell::Cell;
 
@@ -47,7 +47,8 @@ impl Told for Noted {
 /// The bytes of a packet that rules see, in the order of [`weir_abi::rules::field`].
 pub fn vector<F: Frame>(frame: &F, p: &Packet) -> [u8; FIELDS] {
     let noted = Noted(Cell::new([0; FIELDS]));
-    let _ = known(p, &noted) & headers(frame, p, &noted) & rest(frame, p, &noted, true);
+    let _ =
+        known(p, &noted) & headers(frame, p, &noted) & transport(frame, p, &noted, true) & payload(frame, p, &noted);
     noted.0.get()
 }
 
@@ -63,14 +64,17 @@ pub fn matches<F: Frame>(frame: &F, p: &Packet, tables: &RuleTables, among: u64)
     if m == 0 {
         return 0;
     }
-    m & rest(frame, p, tables, live & tables.needs_layout != 0)
+    let m = frame.blur64(m & transport(frame, p, tables, live & tables.needs_layout != 0));
+    if m & tables.needs_payload == 0 {
+        return m;
+    }
+    m & payload(frame, p, tables)
 }
 
 /// First round: what the parser has read anyway.
 #[inline(always)]
 fn known<T: Told>(p: &Packet, told: &T) -> u64 {
-    let length = p.ip.end.saturating_sub(p.ip.header);
-    let length = if length > 0xffff { 0xffff } else { length as u16 };
+    let length = if p.ip.length > 0xffff { 0xffff } else { p.ip.length as u16 };
     told.one(field::PROTOCOL, p.ip.proto)
         & told.two(field::LENGTH, length)
         & told.two(field::SOURCE_PORT, p.source_port)
@@ -101,7 +105,7 @@ fn headers<F: Frame, T: Told>(frame: &F, p: &Packet, told: &T) -> u64 {
         ttl = h[8];
         // Bit 6 of the flags to bit 1 of the facts.
         facts |= (h[6] & 0x40) >> 5;
-        if h[4] | h[5] == 0 {
+        if u16::from_ne_bytes([h[4], h[5]]) == 0 {
             facts |= ip_fact::ID_ZERO;
         }
         if h[0] & 15 != 5 {
@@ -115,14 +119,13 @@ fn headers<F: Frame, T: Told>(frame: &F, p: &Packet, told: &T) -> u64 {
 
 const _: () = assert!(ip_fact::DF == 0x40 >> 5);
 
-/// Third round: TCP's own fields, the option layout where a rule looks at it, facts of the transport header, payload.
+/// Third round: TCP's own fields, the option layout where a rule looks at it, facts of the transport header.
 #[inline(always)]
-fn rest<F: Frame, T: Told>(frame: &F, p: &Packet, told: &T, with_layout: bool) -> u64 {
+fn transport<F: Frame, T: Told>(frame: &F, p: &Packet, told: &T, with_layout: bool) -> u64 {
     // First, while little else is known: its loop is verified once for each thing that is.
     let layout = if with_layout { layout(frame, p) } else { 0 };
     let layout = frame.blur(layout);
     let (mut window, mut data_offset, mut facts) = (0, 0, 0);
-    let mut payload = [0; 8];
     if p.l4 != 0 {
         facts = l4_fact::PRESENT;
         let length = p.payload_len();
@@ -134,27 +137,35 @@ fn rest<F: Frame, T: Told>(frame: &F, p: &Packet, told: &T, with_layout: bool) -
         {
             window = u16::from_be_bytes([h[14], h[15]]);
             data_offset = h[12] >> 4;
-            if h[6] | h[7] == 0 {
+            if u16::from_ne_bytes([h[6], h[7]]) == 0 {
                 facts |= l4_fact::SEQ_LOW_ZERO;
             }
-            if h[8] | h[9] | h[10] | h[11] == 0 {
+            if u32::from_ne_bytes([h[8], h[9], h[10], h[11]]) == 0 {
                 facts |= l4_fact::ACK_ZERO;
             }
         }
-        if length >= 8
-            && let Some(b) = frame.bytes::<8>(p.payload)
-        {
+        if begins(frame, p).is_some() {
             facts |= l4_fact::PAYLOAD_8;
-            payload = b;
         }
     }
-    let payload = frame.blur64(u64::from_be_bytes(payload));
-    let at = |i: usize| (payload >> (56 - 8 * i)) as u8;
     told.two(field::WINDOW, frame.blur64(window as u64) as u16)
         & told.one(field::DATA_OFFSET, frame.blur(data_offset))
         & told.one(field::OPTION_LAYOUT, layout)
         & told.one(field::L4_FACTS, frame.blur(facts))
-        & told.one(field::PAYLOAD, at(0))
+}
+
+/// The first eight bytes of the payload, where there are so many.
+#[inline(always)]
+fn begins<F: Frame>(frame: &F, p: &Packet) -> Option<[u8; 8]> {
+    if p.l4 != 0 && p.payload_len() >= 8 { frame.bytes::<8>(p.payload) } else { None }
+}
+
+/// Last round: the payload.
+#[inline(always)]
+fn payload<F: Frame, T: Told>(frame: &F, p: &Packet, told: &T) -> u64 {
+    let payload = frame.blur64(begins(frame, p).map_or(0, u64::from_be_bytes));
+    let at = |i: usize| (payload >> (56 - 8 * i)) as u8;
+    told.one(field::PAYLOAD, at(0))
         & told.one(field::PAYLOAD + 1, at(1))
         & told.one(field::PAYLOAD + 2, at(2))
         & told.one(field::PAYLOAD + 3, at(3))

@@ -10,6 +10,7 @@ use aya::programs::{Extension, ProgramError, SchedClassifier, Xdp, loaded_progra
 use aya::{Ebpf, EbpfLoader};
 use weir_abi::counters::COUNTER_SLOTS;
 use weir_abi::flow::PENDING_PER_LINE;
+use weir_abi::maps::{PART_CACHE_ENTRIES, TARGET_CACHE_ENTRIES};
 use weir_abi::rules::SLOTS;
 use weir_abi::{Config, FEATURE_SLOTS, maps};
 
@@ -29,6 +30,12 @@ pub const TCX: &str = "weir_tcx";
 pub const SETTLE_XDP: &str = "weir_settle_xdp";
 /// See [`SETTLE_XDP`].
 pub const SETTLE_TCX: &str = "weir_settle_tcx";
+/// Names of the programs behind these that judge what is no plain packet.
+pub const ANY_XDP: &str = "weir_any_xdp";
+/// See [`ANY_XDP`].
+pub const ANY_CHAINED: &str = "weir_any_chained";
+/// See [`ANY_XDP`].
+pub const ANY_TCX: &str = "weir_any_tcx";
 /// Name of the program that sends back what XDP answers.
 pub const RETURN: &str = "weir_return";
 /// Name of the program that sees what the host sends.
@@ -93,6 +100,8 @@ impl Sizes {
             maps::FEATURES => per_cpu_and_target * FEATURE_SLOTS as u32,
             maps::RULE_COUNTERS => self.cpus * SLOTS as u32,
             maps::SAMPLE_BUDGETS => self.cpus,
+            maps::TARGET_CACHE => self.cpus * TARGET_CACHE_ENTRIES,
+            maps::PART_CACHE => self.cpus * PART_CACHE_ENTRIES,
             _ => return None,
         })
     }
@@ -106,6 +115,7 @@ impl Sizes {
             && config.proven_mask == self.proven_lines - 1
             && config.retry_mask == self.retry_slots - 1
             && config.cpus == self.cpus
+            && config.zero == 0
     }
 }
 
@@ -121,7 +131,8 @@ impl Object {
             return Err(DatapathError::NoObject);
         }
         let mut loader = EbpfLoader::new();
-        for (name, entries) in maps::PINNED.into_iter().filter_map(|name| Some((name, sizes.entries(name)?))) {
+        let sized = maps::PINNED.into_iter().chain(maps::CACHES);
+        for (name, entries) in sized.filter_map(|name| Some((name, sizes.entries(name)?))) {
             loader.map_max_entries(name, entries);
         }
         if let Some(dir) = pins {
@@ -131,37 +142,44 @@ impl Object {
         }
         let ebpf = loader.load(OBJECT).map_err(|e| DatapathError::Load { source: Box::new(e) })?;
         let mut object = Self { ebpf };
-        for name in [XDP, SETTLE_XDP] {
+        for name in [XDP, ANY_XDP, SETTLE_XDP] {
             let program = object.xdp_program(name)?;
             load(name, || program.load())?;
         }
-        for name in [TCX, SETTLE_TCX, RETURN, EGRESS, CLOCK] {
+        for name in [TCX, ANY_TCX, SETTLE_TCX, RETURN, EGRESS, CLOCK] {
             let program = object.classifier(name)?;
             load(name, || program.load())?;
         }
-        object.settle()?;
+        object.put_behind()?;
         Ok(object)
     }
 
-    /// Puts the programs that settle behind those that they settle for. What was there is of the same layouts.
-    fn settle(&mut self) -> Result<()> {
+    /// Puts the programs that are reached by tail calls behind those that call them. What was there is of the same layouts.
+    fn put_behind(&mut self) -> Result<()> {
         let program = |name, error| DatapathError::Program { name, source: Box::new(error) };
-        let of_xdp = self.xdp_program(SETTLE_XDP)?.fd().and_then(|fd| Ok(fd.try_clone()?));
-        self.settles(maps::SETTLE_XDP, &of_xdp.map_err(|e| program(SETTLE_XDP, e))?)?;
-        let of_tcx = self.classifier(SETTLE_TCX)?.fd().and_then(|fd| Ok(fd.try_clone()?));
-        self.settles(maps::SETTLE_TCX, &of_tcx.map_err(|e| program(SETTLE_TCX, e))?)?;
-        let callable = callable::load(OBJECT, SETTLE_XDP, &self.ebpf)?;
-        self.settles(maps::SETTLE_CHAINED, &callable)
+        for (table, name) in [(maps::ANY_XDP, ANY_XDP), (maps::SETTLE_XDP, SETTLE_XDP)] {
+            let fd = self.xdp_program(name)?.fd().and_then(|fd| Ok(fd.try_clone()?));
+            self.put(table, &fd.map_err(|e| program(name, e))?)?;
+        }
+        for (table, name) in [(maps::ANY_TCX, ANY_TCX), (maps::SETTLE_TCX, SETTLE_TCX)] {
+            let fd = self.classifier(name)?.fd().and_then(|fd| Ok(fd.try_clone()?));
+            self.put(table, &fd.map_err(|e| program(name, e))?)?;
+        }
+        let callable = callable::load(OBJECT, &[ANY_CHAINED, SETTLE_XDP], &self.ebpf)?;
+        for (table, program) in [maps::ANY_CHAINED, maps::SETTLE_CHAINED].into_iter().zip(&callable) {
+            self.put(table, program)?;
+        }
+        Ok(())
     }
 
-    fn settles(&self, table: &str, program: &impl AsFd) -> Result<()> {
+    fn put(&self, table: &str, program: &impl AsFd) -> Result<()> {
         let put = sys::map_set(self.map(table)?, 0, program.as_fd());
         put.map_err(|e| DatapathError::Missing(format!("table {table} ({e})")))
     }
 
-    /// The program behind [`Self::xdp`].
-    pub fn settle_xdp(&mut self) -> Result<&mut Xdp> {
-        self.xdp_program(SETTLE_XDP)
+    /// A program behind [`Self::xdp`].
+    pub fn behind_xdp(&mut self, name: &'static str) -> Result<&mut Xdp> {
+        self.xdp_program(name)
     }
 
     fn xdp_program(&mut self, name: &'static str) -> Result<&mut Xdp> {

@@ -118,6 +118,8 @@ impl Tables {
             c.prompt = clock::ticks(PROMPT) as u32;
             c.seed = seed;
             c.wide_lens4 = 0;
+            c.failsafe = [0; 2];
+            c.zero = 0;
             c.sample_pass_mask = u32::MAX;
             c.sample_drop_mask = u32::MAX;
             c.samples_per_tick = 32;
@@ -165,6 +167,8 @@ impl Tables {
             prompt,
             seed,
             wide_lens4,
+            failsafe,
+            zero,
             sample_pass_mask,
             sample_drop_mask,
             samples_per_tick,

@@ -21,11 +21,15 @@ fn the_programs_stay_well_below_the_verifiers_limit() {
     }
     let mut object = Object::load(&small_sizes(), None).unwrap();
     let mut of = |name| object.classifier(name).unwrap().info().unwrap();
-    let (settle, back) = (of("weir_settle_tcx"), of("weir_return"));
-    let programs: [(&str, ProgramInfo); 6] = [
+    let (settle, any, back) = (of("weir_settle_tcx"), of("weir_any_tcx"), of("weir_return"));
+    let mut of = |name| object.behind_xdp(name).unwrap().info().unwrap();
+    let (settle_xdp, any_xdp) = (of("weir_settle_xdp"), of("weir_any_xdp"));
+    let programs: [(&str, ProgramInfo); 8] = [
         ("weir_settle_tcx", settle),
+        ("weir_any_tcx", any),
         ("weir_return", back),
-        ("weir_settle_xdp", object.settle_xdp().unwrap().info().unwrap()),
+        ("weir_settle_xdp", settle_xdp),
+        ("weir_any_xdp", any_xdp),
         ("weir_xdp", object.xdp().unwrap().info().unwrap()),
         ("weir_tcx", object.tcx().unwrap().info().unwrap()),
         ("weir_egress", object.egress().unwrap().info().unwrap()),

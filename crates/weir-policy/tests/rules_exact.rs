@@ -124,6 +124,11 @@ fn modes_are_bits_not_tables() {
         layout.tables.needs_layout, layout.slots[1],
         "only rules that look at options make the packet path read them"
     );
+    let payload = build(
+        &[rule("layout 7"), rule("payload = 0x17"), rule("payload & 0x00000000000000ff = 0x0000000000000017")],
+        None,
+    );
+    assert_eq!(payload.tables.needs_payload, payload.slots[1] | payload.slots[2], "and so it is with the payload");
 }
 
 fn bytes() -> impl Strategy<Value = ByteSet> {

@@ -11,6 +11,7 @@ mod tables;
 
 use std::sync::Arc;
 
+use weir_abi::config::failsafe_remainders;
 use weir_abi::counters::COUNTER_SLOTS;
 use weir_abi::flow::{AGE_MASK, MARK_SHIFT};
 use weir_abi::rules::SLOTS;
@@ -136,18 +137,22 @@ impl SimEnv {
         if image.policies.len() > self.config.targets as usize {
             return Err(TooManyTargets { wanted: image.policies.len(), room: self.config.targets });
         }
-        self.config.flags = image.node_flags;
-        self.config.wide_lens4 = image.lists.wide_lens4;
-        self.config.generation = self.config.generation.wrapping_add(1).max(1);
         self.image = image;
+        self.look_anew();
         Ok(())
     }
 
     /// Changes the tables in force by steps. Cells and counters stay.
     pub fn change(&mut self, diff: Diff) {
         diff.apply(Arc::make_mut(&mut self.image));
+        self.look_anew();
+    }
+
+    /// What the configuration block says of the tables.
+    fn look_anew(&mut self) {
         self.config.flags = self.image.node_flags;
         self.config.wide_lens4 = self.image.lists.wide_lens4;
+        self.config.failsafe = failsafe_remainders(self.image.failsafe.iter().copied());
         self.config.generation = self.config.generation.wrapping_add(1).max(1);
     }
 

@@ -12,7 +12,7 @@ pub trait Frame {
     /// Length of the frame on the wire, which can exceed what is readable.
     fn len(&self) -> usize;
 
-    /// The same number. In the kernel its known range is forgotten (XOR with an unknown word, twice), so that the verifier
+    /// The same number. In the kernel its known range is forgotten (XOR with a word that is 0 and might be any), so that the verifier
     /// sees one state where branches and loops would otherwise leave it thousands.
     #[inline(always)]
     fn blur64(&self, n: u64) -> u64 {
@@ -39,6 +39,13 @@ pub trait Frame {
     #[inline(always)]
     fn blur(&self, n: u8) -> u8 {
         self.blur64(n as u64) as u8
+    }
+
+    /// What a step of the decision answers, blurred. A plain packet's way is short enough to be verified with its answers known, and then
+    /// the compiler makes jumps of them, which cost nothing.
+    #[inline(always)]
+    fn answer(&self, n: u8) -> u8 {
+        if Self::PLAIN { n } else { self.blur(n) }
     }
 
     /// Whether the frame has no byte at all.

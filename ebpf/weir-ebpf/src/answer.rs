@@ -18,7 +18,7 @@ use crate::maps;
 #[inline(never)]
 pub fn xdp(ctx: *mut xdp_md) -> u64 {
     let Some(env) = KernelEnv::new() else { return xdp_action::XDP_DROP as u64 };
-    let frame = Linear::of_xdp(&XdpContext::new(ctx), env.noise());
+    let frame = Linear::of_xdp(&XdpContext::new(ctx), env.zero());
     let length = frame.length;
     let Some(mut answer) = reply(&frame, &env, Way::Chosen) else { return xdp_action::XDP_DROP as u64 };
     if !answer.transmit && !may_hand(&env) {
@@ -35,7 +35,7 @@ pub fn xdp(ctx: *mut xdp_md) -> u64 {
     if unsafe { bpf_xdp_adjust_tail(ctx, cut) } != 0 {
         return xdp_action::XDP_DROP as u64;
     }
-    if !write(&Linear::of(Context::Xdp(ctx), 0, env.noise()), &reply) {
+    if !write(&Linear::of(Context::Xdp(ctx), 0, env.zero()), &reply) {
         return xdp_action::XDP_DROP as u64;
     }
     (if reply.transmit { xdp_action::XDP_TX } else { xdp_action::XDP_PASS }) as u64
@@ -45,7 +45,7 @@ pub fn xdp(ctx: *mut xdp_md) -> u64 {
 #[inline(never)]
 pub fn skb(skb: *mut __sk_buff) -> u64 {
     let Some(env) = KernelEnv::new() else { return TC_ACT_SHOT as u64 };
-    let frame = Linear::of(Context::Skb(skb), 0, env.noise());
+    let frame = Linear::of(Context::Skb(skb), 0, env.zero());
     let Some(reply) = reply(&frame, &env, Way::Stack) else { return TC_ACT_SHOT as u64 };
     if !may_hand(&env) {
         return TC_ACT_SHOT as u64;
@@ -54,7 +54,7 @@ pub fn skb(skb: *mut __sk_buff) -> u64 {
     if unsafe { bpf_skb_change_tail(skb, wanted(&reply) as u32, 0) } != 0 {
         return TC_ACT_SHOT as u64;
     }
-    if !write(&Linear::of(Context::Skb(skb), 0, env.noise()), &reply) {
+    if !write(&Linear::of(Context::Skb(skb), 0, env.zero()), &reply) {
         return TC_ACT_SHOT as u64;
     }
     back(skb)

@@ -2,14 +2,16 @@
 
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_jiffies64};
 use weir_abi::counters::{counter_index, feature_index};
+use weir_abi::maps::{PART_CACHE_ENTRIES, TARGET_CACHE_ENTRIES};
 use weir_abi::rules::SLOTS;
+use weir_abi::target::NODE;
 use weir_abi::{
     Cell32, Cell64, Config, FlowLine, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine,
     TargetCells, TargetKey, TargetPolicy,
 };
-use weir_core::{Env, targets};
+use weir_core::{Env, lists, targets};
 
-use crate::maps;
+use crate::maps::{self, CachedPart};
 
 /// The environment of one packet.
 pub struct KernelEnv {
@@ -44,10 +46,10 @@ impl KernelEnv {
         self.cpu
     }
 
-    /// A word that the verifier knows nothing of.
+    /// 0, which the verifier cannot know.
     #[inline(always)]
-    pub fn noise(&self) -> u64 {
-        self.config.seed[0]
+    pub fn zero(&self) -> u64 {
+        self.config.zero
     }
 }
 
@@ -72,6 +74,24 @@ impl Env for KernelEnv {
     fn part4(&self, number: u32) -> Option<&Part4> {
         // SAFETY: entries are replaced whole and freed after an RCU grace period; this program runs within one.
         unsafe { maps::PARTS4.get(&number) }
+    }
+
+    /// Who is denied comes again. Hash calls cost more than all else that such a packet costs.
+    #[inline(always)]
+    fn in_part4(&self, ip: u32) -> u32 {
+        let h = ip.wrapping_mul(0x9E37_79B9) >> (32 - PART_CACHE_ENTRIES.ilog2());
+        let Some(slot) = maps::PART_CACHE.get_ptr_mut(self.cpu * PART_CACHE_ENTRIES | h) else {
+            return 0;
+        };
+        // SAFETY: as in `target`.
+        let cached = unsafe { &mut *slot };
+        if cached.ip == ip && cached.generation == self.config.generation {
+            return cached.said;
+        }
+        let generation = self.config.generation;
+        let said = lists::of_part(self, ip);
+        *cached = CachedPart { ip, generation, said };
+        said
     }
 
     #[inline(always)]
@@ -101,7 +121,10 @@ impl Env for KernelEnv {
     fn target(&self, key: &TargetKey) -> u32 {
         let ports = (key.port as u64) << 8 | key.proto as u64;
         let h = (key.addr.lo ^ key.addr.hi.rotate_left(32) ^ ports << 40).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let Some(slot) = maps::TARGET_CACHE.get_ptr_mut((h >> 56) as u32) else { return targets::resolve(self, key) };
+        let h = (h >> (64 - TARGET_CACHE_ENTRIES.ilog2())) as u32;
+        let Some(slot) = maps::TARGET_CACHE.get_ptr_mut(self.cpu * TARGET_CACHE_ENTRIES | h) else {
+            return NODE;
+        };
         // SAFETY: the slot is this CPU's own, and packet programs on one CPU do not interrupt each other.
         let cached = unsafe { &mut *slot };
         if cached.generation == self.config.generation
@@ -113,7 +136,8 @@ impl Env for KernelEnv {
             return cached.id;
         }
         let generation = self.config.generation;
-        let id = targets::resolve(self, key);
+        // A copy, which has to lie in memory; the other need not.
+        let id = targets::resolve(self, &TargetKey::new(key.addr, key.port, key.proto));
         cached.key = *key;
         cached.generation = generation;
         cached.id = id;
@@ -174,6 +198,15 @@ impl Env for KernelEnv {
     #[inline(always)]
     fn regular_line(&self, line: u32) -> Option<&FlowLine> {
         maps::REGULARS.get(line).map(|shared| &shared.0)
+    }
+
+    /// A load into a register that nobody waits for.
+    #[inline(always)]
+    fn touch(&self, cell: &Cell32) {
+        // SAFETY: as in `add32`, and nothing is written.
+        unsafe {
+            core::arch::asm!("{v} = *(u32 *)({p} + 0)", p = in(reg) cell.as_ptr(), v = out(wreg) _, options(nostack))
+        }
     }
 
     /// The target has no compare-and-swap for Rust to build on, but the instruction set has an atomic addition.

@@ -41,26 +41,26 @@ pub struct Linear {
     pub start: usize,
     pub end: usize,
     pub length: usize,
-    /// A word whose value the verifier cannot know.
-    noise: u64,
+    /// [`weir_abi::Config::zero`].
+    zero: u64,
 }
 
 impl Linear {
     /// An XDP frame. Jumbo frames continue in fragments, which hold no headers but count for the length.
     #[inline(always)]
-    pub fn of_xdp(ctx: &XdpContext, noise: u64) -> Self {
+    pub fn of_xdp(ctx: &XdpContext, zero: u64) -> Self {
         let (start, end) = (ctx.data(), ctx.data_end());
         let mut length = end - start;
         if length >= MULTI_BUFFER_FROM {
             // SAFETY: the helper reads the context that the kernel gave us.
             length = unsafe { bpf_xdp_get_buff_len(ctx.ctx) } as usize;
         }
-        Self { context: Context::Xdp(ctx.ctx), start, end, length: blur(length as u64, noise) as usize, noise }
+        Self { context: Context::Xdp(ctx.ctx), start, end, length: blur(length as u64, zero) as usize, zero }
     }
 
     /// A socket buffer.
     #[inline(always)]
-    pub fn of_skb(ctx: &TcContext, noise: u64) -> Self {
+    pub fn of_skb(ctx: &TcContext, zero: u64) -> Self {
         let length = ctx.len() as usize;
         let wanted = if length < HEADERS { length } else { HEADERS };
         if ctx.data_end() - ctx.data() < wanted {
@@ -68,14 +68,14 @@ impl Linear {
             let _ = ctx.pull_data(wanted as u32);
         }
         // Read again: pulled or not is one state to the verifier.
-        Self::of(Context::Skb(ctx.skb.skb), blur(length as u64, noise) as usize, noise)
+        Self::of(Context::Skb(ctx.skb.skb), blur(length as u64, zero) as usize, zero)
     }
 
     /// The same frame in another function of the program.
     #[inline(always)]
-    pub fn of(context: Context, length: usize, noise: u64) -> Self {
+    pub fn of(context: Context, length: usize, zero: u64) -> Self {
         let (start, end) = context.data();
-        Self { context, start, end, length, noise }
+        Self { context, start, end, length, zero }
     }
 }
 
@@ -85,7 +85,7 @@ pub struct Plain {
     pub start: usize,
     pub end: usize,
     pub length: usize,
-    pub noise: u64,
+    pub zero: u64,
 }
 
 /// Only a frame whose first buffer is this full can have more of them: drivers split at a page less head- and tailroom.
@@ -104,12 +104,12 @@ impl Frame for Linear {
 
     #[inline(always)]
     fn blur64(&self, n: u64) -> u64 {
-        blur(n, self.noise)
+        blur(n, self.zero)
     }
 
     #[inline(always)]
     fn refreshed(&self) -> Self {
-        Self::of(self.context, self.length, self.noise)
+        Self::of(self.context, self.length, self.zero)
     }
 }
 
@@ -128,16 +128,14 @@ impl Frame for Plain {
 
     #[inline(always)]
     fn blur64(&self, n: u64) -> u64 {
-        blur(n, self.noise)
+        blur(n, self.zero)
     }
 
     #[inline(always)]
     fn forget64(&self, n: u64) -> u64 {
         let mut n = n;
         // SAFETY: as in `blur`. Not pure: the compiler must not take the result of an earlier one.
-        unsafe {
-            core::arch::asm!("{n} ^= {u}", "{n} ^= {u}", n = inout(reg) n, u = in(reg) self.noise, options(nomem, nostack));
-        }
+        unsafe { core::arch::asm!("{n} ^= {u}", n = inout(reg) n, u = in(reg) self.zero, options(nomem, nostack)) }
         n
     }
 }
@@ -166,11 +164,9 @@ fn read<const N: usize>(start: usize, end: usize, off: usize) -> Option<[u8; N]>
 
 /// The same number, of which the verifier knows nothing.
 #[inline(always)]
-fn blur(n: u64, noise: u64) -> u64 {
+fn blur(n: u64, zero: u64) -> u64 {
     let mut n = n;
-    // SAFETY: two instructions on registers that cancel each other.
-    unsafe {
-        core::arch::asm!("{n} ^= {u}", "{n} ^= {u}", n = inout(reg) n, u = in(reg) noise, options(pure, nomem, nostack));
-    }
+    // SAFETY: one instruction on registers.
+    unsafe { core::arch::asm!("{n} ^= {u}", n = inout(reg) n, u = in(reg) zero, options(pure, nomem, nostack)) }
     n
 }

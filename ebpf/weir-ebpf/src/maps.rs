@@ -8,7 +8,7 @@ use weir_abi::counters::COUNTER_SLOTS;
 use weir_abi::flow::{PENDING_PER_LINE, Pending};
 use weir_abi::maps::{
     DEFAULT_FLOW_LINES, DEFAULT_FRAGMENT_SLOTS, DEFAULT_PROVEN_LINES, DEFAULT_RETRY_SLOTS, DEFAULT_SOURCE_LINES,
-    DEFAULT_TARGETS,
+    DEFAULT_TARGETS, PART_CACHE_ENTRIES, TARGET_CACHE_ENTRIES,
 };
 use weir_abi::prefix::{SLOTS4_WORDS, SLOTS6_WORDS};
 use weir_abi::rules::SLOTS;
@@ -73,9 +73,17 @@ pub static HANDED: PerCpuArray<[u64; 2]> = PerCpuArray::with_max_entries(1, 0);
 /// The decision that a program leaves to the program behind it: one word, written just before the tail call.
 #[map]
 pub static SETTLING: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+/// Tables of one program each: none holds a program that has a use for it, which would keep both alive until the kernel empties it.
+#[map]
+pub static ANY_XDP: ProgramArray = ProgramArray::with_max_entries(1, 0);
+/// The same program, loaded so that an extension may call it.
+#[map]
+pub static ANY_CHAINED: ProgramArray = ProgramArray::with_max_entries(1, 0);
+#[map]
+pub static ANY_TCX: ProgramArray = ProgramArray::with_max_entries(1, 0);
 #[map]
 pub static SETTLE_XDP: ProgramArray = ProgramArray::with_max_entries(1, 0);
-/// The same program, loaded so that an extension may call it.
+/// As [`ANY_CHAINED`].
 #[map]
 pub static SETTLE_CHAINED: ProgramArray = ProgramArray::with_max_entries(1, 0);
 #[map]
@@ -93,9 +101,23 @@ pub static SAMPLES: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 #[map]
 pub static SAMPLE_BUDGETS: Array<SampleBudget> = Array::with_max_entries(1, MMAPABLE);
 
-/// What this CPU remembers of the target map. Not pinned, not shared: it is only a shortcut.
+/// What each CPU remembers of the target map. Not pinned, and each CPU has elements of its own: it is only a shortcut. No per-CPU
+/// array, because finding an element there takes two loads more, each of which waits for the one before.
 #[map]
-pub static TARGET_CACHE: PerCpuArray<CachedTarget> = PerCpuArray::with_max_entries(256, 0);
+pub static TARGET_CACHE: Array<CachedTarget> = Array::with_max_entries(TARGET_CACHE_ENTRIES, MMAPABLE);
+
+/// What each CPU remembers of partly listed /24s, by address.
+#[map]
+pub static PART_CACHE: Array<CachedPart> = Array::with_max_entries(PART_CACHE_ENTRIES, MMAPABLE);
+
+/// What was said of one address in a partly listed /24.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct CachedPart {
+    pub ip: u32,
+    pub generation: u32,
+    pub said: u32,
+}
 
 /// One remembered answer; all of the key is kept, so that no collision can give a wrong one.
 #[repr(C)]

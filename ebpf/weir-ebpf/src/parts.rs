@@ -1,33 +1,28 @@
-//! The parts of the program that decide, each a function of its own: the kernel gives a function's stack 512 bytes, its
-//! callers' included, and the compiler keeps more in registers where less is alive.
+//! The parts of the program that decide. The general one is a function of its own: the kernel gives a function's stack 512 bytes,
+//! its callers' included, and the compiler keeps more in registers where less is alive. The short way of plain packets is no
+//! function, and has a program of its own instead.
 
 use aya_ebpf::bindings::{__sk_buff, xdp_md};
 use weir_abi::Config;
 use weir_core::{Decision, decide, decide_plain, learn};
+use weir_wire::{Frame, plain};
 
 use crate::env::KernelEnv;
 use crate::frame::{Context, Linear, Plain};
 
-/// What a part says that has no decision: no [`Decision`] packs to this word.
-pub const NOT_PLAIN: u64 = u64::MAX;
-
-/// Decides a plain IPv4 packet.
-#[inline(never)]
-pub fn plain4(start: usize, end: usize, length: usize, config: &'static Config, cpu: u32) -> u64 {
-    plain(start, end, length, config, cpu, false)
-}
-
-/// Decides a plain IPv6 packet.
-#[inline(never)]
-pub fn plain6(start: usize, end: usize, length: usize, config: &'static Config, cpu: u32) -> u64 {
-    plain(start, end, length, config, cpu, true)
-}
-
+/// Decides a plain packet; nothing for any other.
 #[inline(always)]
-fn plain(start: usize, end: usize, length: usize, config: &'static Config, cpu: u32, v6: bool) -> u64 {
-    let env = KernelEnv::of(config, cpu);
-    let frame = Plain { start, end, length, noise: env.noise() };
-    decide_plain(&frame, &env, v6).map_or(NOT_PLAIN, Decision::pack)
+pub fn plain(frame: &Linear, env: &KernelEnv) -> Option<Decision> {
+    let v6 = plain::family(frame)?;
+    let plain = Plain { start: frame.start, end: frame.end, length: frame.length, zero: env.zero() };
+    let decision = if v6 { decide_plain(&plain, env, true) } else { decide_plain(&plain, env, false) };
+    Some(decided(frame, decision?.pack()))
+}
+
+/// The decision in a word, blurred as all that comes of a part: one state to the verifier, and not one for every way out of it.
+#[inline(always)]
+pub fn decided(frame: &Linear, word: u64) -> Decision {
+    Decision::unpack(frame.blur64(word))
 }
 
 /// Decides any XDP frame.
@@ -45,7 +40,7 @@ pub fn any_skb(ctx: *const __sk_buff, length: usize, config: &'static Config, cp
 #[inline(always)]
 fn any(context: Context, length: usize, config: &'static Config, cpu: u32) -> u64 {
     let env = KernelEnv::of(config, cpu);
-    let frame = Linear::of(context, length, env.noise());
+    let frame = Linear::of(context, length, env.zero());
     decide(&frame, &env).pack()
 }
 
@@ -53,6 +48,6 @@ fn any(context: Context, length: usize, config: &'static Config, cpu: u32) -> u6
 #[inline(never)]
 pub fn sent(skb: *const __sk_buff, length: usize, config: &'static Config, cpu: u32) -> u64 {
     let env = KernelEnv::of(config, cpu);
-    let frame = Linear::of(Context::Skb(skb), length, env.noise());
+    let frame = Linear::of(Context::Skb(skb), length, env.zero());
     learn(&frame, &env) as u64
 }

@@ -1,4 +1,4 @@
-//! The XDP program that settles, loaded so that Weir in a slot of libxdp's dispatcher may call it.
+//! The XDP programs that are reached by tail calls, loaded so that Weir in a slot of libxdp's dispatcher may call them.
 //!
 //! Programs of one table must agree about fragments and about the type of their attachment (`__bpf_prog_map_compatible` in
 //! `kernel/bpf/core.c`; the latter since 6.18, and in long-term kernels since autumn 2025). An extension has neither: it does not ask for
@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use aya::{Ebpf, EbpfError};
 use aya_obj::generated::bpf_insn;
@@ -15,8 +15,8 @@ use super::{again, data};
 use crate::error::{DatapathError, Result};
 use crate::sys::{self, Code};
 
-/// Loads a program of an object with the maps of the same object that is loaded already.
-pub fn load(object: &[u8], name: &'static str, loaded: &Ebpf) -> Result<OwnedFd> {
+/// Loads programs of an object with the maps of the same object that is loaded already.
+pub fn load(object: &[u8], names: &[&'static str], loaded: &Ebpf) -> Result<Vec<OwnedFd>> {
     let unread = |e: EbpfError| DatapathError::Load { source: Box::new(e) };
     let mut object = aya_obj::Object::parse(object).map_err(|e| unread(e.into()))?;
     let types = match aya::features().btf() {
@@ -34,6 +34,13 @@ pub fn load(object: &[u8], name: &'static str, loaded: &Ebpf) -> Result<OwnedFd>
     object.relocate_maps(at.into_iter(), &sections).map_err(|e| unread(e.into()))?;
     object.relocate_calls(&sections).map_err(|e| unread(e.into()))?;
     object.sanitize_functions(aya::features());
+    let types = types.ok_or_else(|| DatapathError::Missing("types (BTF)".into()))?;
+    let types = sys::btf_load(&types)
+        .map_err(|source| DatapathError::Sys { what: "loading types for a dispatcher's slot".into(), source })?;
+    names.iter().map(|name| program(&object, name, types.as_fd())).collect()
+}
+
+fn program(object: &aya_obj::Object, name: &'static str, types: BorrowedFd<'_>) -> Result<OwnedFd> {
     let program = object.programs.get(name).and_then(|program| object.functions.get(&program.function_key()));
     let program = program.ok_or_else(|| DatapathError::Missing(name.into()))?;
     let instructions = program.instructions.iter().map(word).collect::<Vec<_>>();
@@ -41,9 +48,7 @@ pub fn load(object: &[u8], name: &'static str, loaded: &Ebpf) -> Result<OwnedFd>
     let code = Code { name, instructions: &instructions, functions: &functions, flags: 0, attach_type: 0 };
     let refused =
         |source: io::Error| DatapathError::Sys { what: format!("loading {name} for a dispatcher's slot"), source };
-    let types = types.ok_or_else(|| DatapathError::Missing("types (BTF)".into()))?;
-    let types = sys::btf_load(&types).map_err(refused)?;
-    again(|| sys::xdp_load(&code, types.as_fd()), |e| e.kind() == ErrorKind::WouldBlock).map_err(refused)
+    again(|| sys::xdp_load(&code, types), |e| e.kind() == ErrorKind::WouldBlock).map_err(refused)
 }
 
 /// An instruction as the kernel reads it.

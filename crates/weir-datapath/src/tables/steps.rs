@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::thread;
 
+use weir_abi::config::{failsafe_half, failsafe_remainders};
 use weir_abi::{RuleTables, TargetPolicy, maps};
 use weir_policy::diff::Step;
 
@@ -31,12 +32,18 @@ impl Tables {
     fn one(&mut self, step: &Step) -> Result<()> {
         match step {
             Step::Flags(flags) => self.configure(|c| c.flags = *flags),
-            Step::Failsafe(words) => words.iter().for_each(|(i, w)| self.failsafe.set(*i as usize, *w)),
+            Step::Failsafe(words) => self.set_failsafe(words),
             Step::Slots4(words) => words.iter().for_each(|(i, w)| self.slots4.set(*i as usize, *w)),
             Step::Slots6(words) => words.iter().for_each(|(i, w)| self.slots6.set(*i as usize, *w)),
             Step::WideLens4(lens) => self.configure(|c| c.wide_lens4 = *lens),
-            Step::PutParts4(parts) => put(self.parts4.as_fd(), maps::PARTS4, parts)?,
-            Step::RemoveParts4(keys) => remove(self.parts4.as_fd(), maps::PARTS4, keys)?,
+            Step::PutParts4(parts) => {
+                put(self.parts4.as_fd(), maps::PARTS4, parts)?;
+                self.forget();
+            }
+            Step::RemoveParts4(keys) => {
+                remove(self.parts4.as_fd(), maps::PARTS4, keys)?;
+                self.forget();
+            }
             Step::PutLengths(lengths) => put(self.lengths.as_fd(), maps::LENGTHS, lengths)?,
             Step::RemoveLengths(keys) => remove(self.lengths.as_fd(), maps::LENGTHS, keys)?,
             Step::PutPrefixes(prefixes) if self.prefixes_are_probed() => {
@@ -50,12 +57,12 @@ impl Tables {
             Step::Policies(policies) => self.flip_policies(policies),
             Step::PutTargets(targets) => self.in_rounds(rounds::of_targets(targets), |t, round| {
                 put(t.targets.as_fd(), maps::TARGETS, round)?;
-                t.forget_targets();
+                t.forget();
                 Ok(())
             })?,
             Step::RemoveTargets(keys) => {
                 remove(self.targets.as_fd(), maps::TARGETS, keys)?;
-                self.forget_targets();
+                self.forget();
             }
             Step::Names(_) => {}
         }
@@ -77,9 +84,19 @@ impl Tables {
         Ok(())
     }
 
-    /// CPUs remember answers of the target map; a new generation makes them ask again.
-    fn forget_targets(&self) {
+    /// CPUs remember answers of the target map and of the details of /24s; a new generation makes them ask again.
+    fn forget(&self) {
         self.configure(|c| c.generation = c.generation.wrapping_add(1).max(1));
+    }
+
+    /// A port's remainder is told for as long as its bit may be found.
+    fn set_failsafe(&self, words: &[(u32, u64)]) {
+        self.configure(|c| words.iter().for_each(|(i, word)| c.failsafe[failsafe_half(*i as usize)] |= word));
+        fence(Ordering::SeqCst);
+        words.iter().for_each(|(i, word)| self.failsafe.set(*i as usize, *word));
+        fence(Ordering::SeqCst);
+        let all = failsafe_remainders((0..self.failsafe.len()).map(|i| self.failsafe.get(i)));
+        self.configure(|c| c.failsafe = all);
     }
 
     fn flip_rules(&self, rules: &RuleTables) {

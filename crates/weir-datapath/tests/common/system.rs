@@ -1,4 +1,4 @@
-//! What `bpftool`, `tc` and the filesystem show of the machine, before and after.
+//! What the kernel, `tc` and the filesystem show of the machine, before and after.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,30 +10,37 @@ use super::wait;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Objects(BTreeSet<(&'static str, u32)>);
 
-/// What `bpftool` calls them, and what /proc does.
-const KINDS: [(&str, &str); 3] = [("prog", "prog_id:"), ("map", "map_id:"), ("link", "link_id:")];
+/// What they are called here, what /proc calls their ids, and the command that tells the next id (`enum bpf_cmd`, include/uapi/linux/bpf.h).
+const KINDS: [(&str, &str, libc::c_long); 3] =
+    [("prog", "prog_id:", 11), ("map", "map_id:", 12), ("link", "link_id:", 31)];
 
-/// What `bpftool` lists of a kind. A link that someone is just making has no id to be asked for yet (`bpf_link_by_id` says EAGAIN).
-fn shown(kind: &str) -> String {
-    let start = std::time::Instant::now();
-    loop {
-        match run("bpftool", &[kind, "show"]) {
-            Ok(shown) => return shown,
-            Err(e) if e.contains("temporarily unavailable") && start.elapsed() < wait::LONG => {}
-            Err(e) => panic!("bpftool works: {e}"),
-        }
+/// The ids of a kind. Not asked of `bpftool`, which opens every object: a table of programs that is opened and closed again while
+/// the kernel empties it, because its last user has gone, is never freed (6.18: `prog_array_map_clear` takes a reference for work that is
+/// queued already).
+fn ids(command: libc::c_long) -> Vec<u32> {
+    /// The part of `union bpf_attr` that these commands read and write.
+    #[repr(C)]
+    struct NextId {
+        start_id: u32,
+        next_id: u32,
+        open_flags: u32,
     }
+    let mut all = Vec::new();
+    let mut attr = NextId { start_id: 0, next_id: 0, open_flags: 0 };
+    // SAFETY: the attribute is as long as is said, and the kernel writes nothing but its second field.
+    while unsafe { libc::syscall(libc::SYS_bpf, command, &raw mut attr, size_of::<NextId>()) } == 0 {
+        all.push(attr.next_id);
+        attr.start_id = attr.next_id;
+    }
+    all
 }
 
 impl Objects {
     /// Lists them.
     pub fn now() -> Self {
         let mut all = BTreeSet::new();
-        for (kind, _) in KINDS {
-            let shown = shown(kind);
-            // `17: xdp  name …`; other lines of an object are indented.
-            let ids = shown.lines().filter_map(|line| line.split_once(':')?.0.parse::<u32>().ok());
-            all.extend(ids.map(|id| (kind, id)));
+        for (kind, _, command) in KINDS {
+            all.extend(ids(command).into_iter().map(|id| (kind, id)));
         }
         Self(all)
     }
@@ -69,7 +76,7 @@ fn held_by_others() -> BTreeSet<(&'static str, u32)> {
         for fd in fs::read_dir(format!("/proc/{pid}/fdinfo")).into_iter().flatten().flatten() {
             let text = fs::read_to_string(fd.path()).unwrap_or_default();
             for line in text.lines() {
-                for (kind, label) in KINDS {
+                for (kind, label, _) in KINDS {
                     held.extend(line.strip_prefix(label).and_then(|id| id.trim().parse().ok()).map(|id| (kind, id)));
                 }
             }

@@ -64,6 +64,7 @@ fn both_rules(old: &RuleTables, new: &RuleTables) -> RuleTables {
     both.limit |= old.limit & !taken;
     both.known |= old.known & !taken;
     both.needs_layout |= old.needs_layout & !taken;
+    both.needs_payload |= old.needs_payload & !taken;
     for (slot, owner) in both.owner.iter_mut().enumerate().filter(|(slot, _)| taken >> slot & 1 == 0) {
         *owner = old.owner[slot];
     }

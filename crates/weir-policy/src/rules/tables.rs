@@ -16,7 +16,8 @@ pub fn empty() -> Box<RuleTables> {
         known: 0,
         limit: 0,
         insist: 0,
-        reserved: [0; 2],
+        needs_payload: 0,
+        reserved: 0,
         owner: [0; SLOTS],
     })
 }
@@ -34,6 +35,9 @@ pub(crate) fn write(tables: &mut RuleTables, slot: usize, conjunction: &Conjunct
     }
     if conjunction[field::OPTION_LAYOUT] != ByteSet::FULL {
         tables.needs_layout |= bit;
+    }
+    if conjunction[field::PAYLOAD..].iter().any(|set| *set != ByteSet::FULL) {
+        tables.needs_payload |= bit;
     }
     tables.owner[slot] = owner;
 }

@@ -8,7 +8,7 @@ use weir_abi::{
     Addr, Cell32, Cell64, Config, FlowLine, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables,
     SourceLine, TargetCells, TargetKey, TargetPolicy,
 };
-use weir_core::{Env, targets};
+use weir_core::{Env, lists, targets};
 
 use super::{SimEnv, tables};
 
@@ -64,6 +64,10 @@ impl Env for Cpu<'_> {
 
     fn part4(&self, number: u32) -> Option<&Part4> {
         tables::part4(&self.env.image, number)
+    }
+
+    fn in_part4(&self, ip: u32) -> u32 {
+        lists::of_part(self, ip)
     }
 
     fn slots6(&self, word: u32) -> u64 {

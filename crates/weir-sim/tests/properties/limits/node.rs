@@ -48,7 +48,7 @@ pub fn env(lines: u32, cpus: u32, seed: u64) -> SimEnv {
 
 /// Whether a packet of a source conforms.
 pub fn conforms(cpu: &Cpu, policy: &TargetPolicy, src: Addr, load: Load) -> bool {
-    check(&Bytes::new(&[]), cpu, policy, TARGET, src, load) == GO_ON
+    check(&Bytes::new(&[]), cpu, policy, TARGET, src, None, load) == GO_ON
 }
 
 /// A packet of 100 bytes that is no SYN.
