@@ -28,7 +28,7 @@ pub use config::Config;
 pub use counters::{Counter, FEATURE_SLOTS, Feature, REASON_SLOTS};
 pub use flow::FlowLine;
 pub use fragment::FragmentSlot;
-pub use limit::{Limit, SourceLine, TargetCells};
+pub use limit::{Limit, SourceExtra, SourceLine, TargetCells};
 pub use policy::TargetPolicy;
 pub use prefix::{Lengths6, Part4, PrefixEntry, PrefixKey};
 pub use reason::{Class, Reason};

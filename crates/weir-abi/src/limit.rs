@@ -58,25 +58,31 @@ impl Limits {
     }
 }
 
-/// Cells of one hash line. The packet cells fill the first cache line; SYN and byte cells are in the neighbouring line, touched only
-/// by packets that need them, and once in an epoch.
-#[repr(C, align(128))]
-#[derive(Debug)]
+/// Packet cells of one hash line: one cache line, and no other beside it that a packet would not need. What lies between them would
+/// halve what a cache holds of them.
+#[repr(C, align(64))]
+#[derive(Debug, Default)]
 pub struct SourceLine {
     /// Two of these eight count a key's packets.
     pub packets: [Cell32; 8],
     /// The epoch (tick >> [`EPOCH_SHIFT`]) in which the line was last tidied: its cells that lie in the past were set to the time
     /// then. Without it a cell left over from a whole wrap ago would look as if it were ahead.
     pub epoch: Cell32,
-    /// Room to the end of the first cache line.
+    /// Room to the end of the cache line.
     pub reserved: [Cell32; 7],
+}
+
+/// The other cells of the same hash line, touched only by packets that need them, and once in an epoch.
+#[repr(C, align(64))]
+#[derive(Debug, Default)]
+pub struct SourceExtra {
     /// Two of these eight count a key's new connections.
     pub syns: [Cell32; 8],
     /// Two of these eight count a key's bytes.
     pub bytes: [Cell32; 8],
 }
 
-const _: () = assert!(size_of::<SourceLine>() == 128);
+const _: () = assert!(size_of::<SourceLine>() == 64 && size_of::<SourceExtra>() == 64);
 
 /// A target's own cells: packets, bytes, new connections, unmatched fragments, strangers, repeated SYNs, what limiting rules match.
 #[repr(C, align(64))]

@@ -22,6 +22,10 @@ pub const POLICIES: &str = "POLICIES";
 pub const SOURCES: &str = "SOURCES";
 /// [`crate::SourceLine`]s of source prefix limits.
 pub const SOURCE_PREFIXES: &str = "SOURCE_PREFIXES";
+/// [`crate::SourceExtra`]s of source limits.
+pub const SOURCE_EXTRAS: &str = "SOURCE_EXTRAS";
+/// [`crate::SourceExtra`]s of source prefix limits.
+pub const PREFIX_EXTRAS: &str = "PREFIX_EXTRAS";
 /// [`crate::TargetCells`] per target.
 pub const TARGET_CELLS: &str = "TARGET_CELLS";
 /// [`crate::FragmentSlot`]s.
@@ -70,7 +74,7 @@ pub const PART_CACHE: &str = "PART_CACHE";
 pub const CACHES: [&str; 2] = [TARGET_CACHE, PART_CACHE];
 
 /// Every map that is pinned, in the order of their creation.
-pub const PINNED: [&str; 30] = [
+pub const PINNED: [&str; 32] = [
     CONFIG,
     SLOTS4,
     PARTS4,
@@ -82,6 +86,8 @@ pub const PINNED: [&str; 30] = [
     POLICIES,
     SOURCES,
     SOURCE_PREFIXES,
+    SOURCE_EXTRAS,
+    PREFIX_EXTRAS,
     TARGET_CELLS,
     FRAGMENTS,
     FLOWS,
@@ -113,7 +119,7 @@ pub const PART_CACHE_ENTRIES: u32 = 1 << 10;
 
 /// Default number of targets.
 pub const DEFAULT_TARGETS: u32 = 256;
-/// Default number of source lines (128 bytes each, the hot half is 64).
+/// Default number of source lines (64 bytes each, and as many for SYNs and bytes).
 pub const DEFAULT_SOURCE_LINES: u32 = 1 << 15;
 /// Default number of lines of known flows: a million flows in 4 MiB, and 2 MiB of pending handshakes.
 pub const DEFAULT_FLOW_LINES: u32 = 1 << 17;

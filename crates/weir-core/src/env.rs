@@ -1,8 +1,8 @@
 //! The seam between the decision and where it runs: tables, time, counters. Two implementations: kernel maps, host collections.
 
 use weir_abi::{
-    Cell32, Cell64, Config, FlowLine, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine,
-    TargetCells, TargetKey, TargetPolicy,
+    Cell32, Cell64, Config, FlowLine, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceExtra,
+    SourceLine, TargetCells, TargetKey, TargetPolicy,
 };
 
 /// Where a decision runs. Methods take `&self`: cells are shared with other CPUs anyway.
@@ -38,6 +38,10 @@ pub trait Env {
     fn source(&self, line: u32) -> Option<&SourceLine>;
     /// A line of source prefix cells.
     fn source_prefix(&self, line: u32) -> Option<&SourceLine>;
+    /// The other cells of a source line.
+    fn source_extra(&self, line: u32) -> Option<&SourceExtra>;
+    /// The other cells of a source prefix line.
+    fn prefix_extra(&self, line: u32) -> Option<&SourceExtra>;
     /// A target's own cells.
     fn target_cells(&self, target: u32) -> Option<&TargetCells>;
     /// A fragment slot.

@@ -10,7 +10,7 @@
 //! others: `n` random sources of `r` packets per second in all charge a cell with at most `2 r / (8 L)` packets per second.
 
 use weir_abi::limit::{BYTE_COST_SHIFT, EPOCH_SHIFT, Limit, Limits, SOURCE_UNIT_SHIFT, TARGET_UNIT_SHIFT};
-use weir_abi::{Addr, Cell32, Cell64, Config, Reason, SourceLine, TargetCells, TargetPolicy};
+use weir_abi::{Addr, Cell32, Cell64, Config, Reason, SourceExtra, SourceLine, TargetCells, TargetPolicy};
 
 use weir_wire::Frame;
 
@@ -75,12 +75,14 @@ pub fn check<F: Frame, E: Env>(
     if policy.source.any()
         && let Some((h, line)) = if F::PLAIN { ahead } else { place(frame, env, policy, src) }
     {
-        number = check_line(frame, env, line, h, &policy.source, load, Reason::SourcePackets as u8);
+        let extra = || env.source_extra(line_of(h, config));
+        number = check_line(frame, env, line, extra, h, &policy.source, load, Reason::SourcePackets as u8);
     }
     if number == GO_ON && policy.prefix.any() {
         let h = hash2(prefix_key(src), !policy.limit_key, &config.seed);
         if let Some(line) = env.source_prefix(line_of(h, config)) {
-            number = check_line(frame, env, line, h, &policy.prefix, load, Reason::PrefixPackets as u8);
+            let extra = || env.prefix_extra(line_of(h, config));
+            number = check_line(frame, env, line, extra, h, &policy.prefix, load, Reason::PrefixPackets as u8);
         }
     }
     if number == GO_ON
@@ -133,8 +135,9 @@ pub(crate) fn is_source_over<F: Frame, E: Env>(frame: &F, env: &E, key: u64, src
     let config = env.config();
     let h = hash2(source_key(src), key, &config.seed);
     let load = Load { bytes: 0, syn: true, target_syn: false };
+    let extra = || env.source_extra(line_of(h, config));
     match env.source(line_of(h, config)) {
-        Some(line) => check_line(frame, env, line, h, limits, load, Reason::SourcePackets as u8) != GO_ON,
+        Some(line) => check_line(frame, env, line, extra, h, limits, load, Reason::SourcePackets as u8) != GO_ON,
         None => false,
     }
 }
@@ -169,12 +172,14 @@ fn line_of(h: u64, config: &Config) -> u32 {
     h as u32 & config.source_mask
 }
 
-/// The key's limits in its line. Packet cells are in the line's first half; the other half is touched only when asked for.
+/// The key's limits in its line. The line's other cells are touched only when asked for.
 #[inline(always)]
-fn check_line<F: Frame, E: Env>(
+#[expect(clippy::too_many_arguments, reason = "always inlined; a struct would only rename them")]
+fn check_line<'a, F: Frame, E: Env>(
     frame: &F,
     env: &E,
     line: &SourceLine,
+    extra: impl Fn() -> Option<&'a SourceExtra>,
     h: u64,
     limits: &Limits,
     load: Load,
@@ -184,22 +189,36 @@ fn check_line<F: Frame, E: Env>(
     let j = (i + 1 + (h >> 35) as usize % 7) & 7;
     let tick = env.tick();
     let now = (tick << SOURCE_UNIT_SHIFT) as u32;
-    tidy(frame, line, (tick >> EPOCH_SHIFT) as u32, now);
+    tidy(frame, line, &extra, (tick >> EPOCH_SHIFT) as u32, now);
     let mut number = GO_ON;
     if limits.packets.cost != 0 {
         let l = &limits.packets;
         let over = charge32(frame, env, &line.packets[i], &line.packets[j], now, l.cost as u32, l.window as u32);
         number = frame.answer(if over { base } else { GO_ON });
     }
-    if number == GO_ON && limits.bytes.cost != 0 {
+    if number == GO_ON
+        && limits.bytes.cost != 0
+        && let Some(extra) = extra()
+    {
         let l = &limits.bytes;
-        let over =
-            charge32(frame, env, &line.bytes[i], &line.bytes[j], now, byte_cost(l, load.bytes) as u32, l.window as u32);
+        let over = charge32(
+            frame,
+            env,
+            &extra.bytes[i],
+            &extra.bytes[j],
+            now,
+            byte_cost(l, load.bytes) as u32,
+            l.window as u32,
+        );
         number = frame.answer(if over { base + 1 } else { GO_ON });
     }
-    if number == GO_ON && load.syn && limits.syns.cost != 0 {
+    if number == GO_ON
+        && load.syn
+        && limits.syns.cost != 0
+        && let Some(extra) = extra()
+    {
         let l = &limits.syns;
-        let over = charge32(frame, env, &line.syns[i], &line.syns[j], now, l.cost as u32, l.window as u32);
+        let over = charge32(frame, env, &extra.syns[i], &extra.syns[j], now, l.cost as u32, l.window as u32);
         number = frame.answer(if over { base + 2 } else { GO_ON });
     }
     number
@@ -214,18 +233,19 @@ fn byte_cost(limit: &Limit, bytes: u32) -> u64 {
 /// Sets the cells that lie in the past to now, once in an epoch, so that no wrap of the clock makes them look ahead. A line that
 /// nobody touched for a whole epoch has no cell that is ahead, whatever it looks like: fresh ones are such.
 #[inline(always)]
-fn tidy<F: Frame>(frame: &F, line: &SourceLine, epoch: u32, now: u32) {
+fn tidy<'a, F: Frame>(frame: &F, line: &SourceLine, extra: impl Fn() -> Option<&'a SourceExtra>, epoch: u32, now: u32) {
     let behind = epoch.wrapping_sub(line.epoch.load()) as i32;
     // Below zero: another CPU has seen the next epoch begin already. The line is tidy for this one as well.
     if behind <= 0 {
         return;
     }
+    let Some(extra) = extra() else { return };
     let keep = frame.blur64(if behind > 1 { 0 } else { u64::MAX }) as u32;
     let mut i = 0;
     while i < 8 {
         settle(frame, &line.packets[i], keep, now);
-        settle(frame, &line.syns[i], keep, now);
-        settle(frame, &line.bytes[i], keep, now);
+        settle(frame, &extra.syns[i], keep, now);
+        settle(frame, &extra.bytes[i], keep, now);
         i += 1;
     }
     line.epoch.store(epoch);

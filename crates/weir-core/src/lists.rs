@@ -50,7 +50,7 @@ pub fn of_part<E: Env>(env: &E, ip: u32) -> u32 {
     let low = ip & 255;
     let state = part.states[(low >> 5) as usize & 7] >> ((low & 31) * 2) & 3;
     let timed = part.timed_lens;
-    (timed & 0xff) << 24 | (timed >> 8 & 1) * HOST_TIMED | state as u32
+    ((timed & 0xff) << 24) | ((timed >> 8 & 1) * HOST_TIMED) | state as u32
 }
 
 /// IPv4: the /24's two bits; only "part" looks further.

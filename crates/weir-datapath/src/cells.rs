@@ -2,7 +2,7 @@
 
 use weir_abi::challenge::Retry;
 use weir_abi::flow::{PENDING_PER_LINE, Pending};
-use weir_abi::{FlowLine, FragmentSlot, SourceLine, TargetCells, maps};
+use weir_abi::{FlowLine, FragmentSlot, SourceExtra, SourceLine, TargetCells, maps};
 
 use crate::error::Result;
 use crate::mapped::Mapped;
@@ -15,6 +15,10 @@ pub struct Cells {
     pub sources: Mapped<SourceLine>,
     /// Source prefix lines.
     pub source_prefixes: Mapped<SourceLine>,
+    /// The other cells of source lines.
+    pub source_extras: Mapped<SourceExtra>,
+    /// The other cells of source prefix lines.
+    pub prefix_extras: Mapped<SourceExtra>,
     /// A target's cells.
     pub targets: Mapped<TargetCells>,
     /// Fragment slots.
@@ -37,6 +41,8 @@ impl Cells {
         Ok(Self {
             sources: map(object, maps::SOURCES, sizes.source_lines)?,
             source_prefixes: map(object, maps::SOURCE_PREFIXES, sizes.source_lines)?,
+            source_extras: map(object, maps::SOURCE_EXTRAS, sizes.source_lines)?,
+            prefix_extras: map(object, maps::PREFIX_EXTRAS, sizes.source_lines)?,
             targets: map(object, maps::TARGET_CELLS, sizes.targets)?,
             fragments: map(object, maps::FRAGMENTS, sizes.fragment_slots)?,
             flows: map(object, maps::FLOWS, sizes.flow_lines)?,

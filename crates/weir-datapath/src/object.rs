@@ -88,7 +88,7 @@ impl Sizes {
         Some(match map {
             maps::POLICIES => 2 * self.targets,
             maps::TARGET_CELLS => self.targets,
-            maps::SOURCES | maps::SOURCE_PREFIXES => self.source_lines,
+            maps::SOURCES | maps::SOURCE_PREFIXES | maps::SOURCE_EXTRAS | maps::PREFIX_EXTRAS => self.source_lines,
             maps::FRAGMENTS => self.fragment_slots,
             maps::FLOWS => self.flow_lines,
             maps::PENDING => self.flow_lines * PENDING_PER_LINE,

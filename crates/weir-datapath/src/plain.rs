@@ -2,8 +2,8 @@
 
 use weir_abi::sample::SampleBudget;
 use weir_abi::{
-    Cell64, Config, Counter, FlowLine, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine,
-    TargetCells, TargetKey, TargetPolicy,
+    Cell64, Config, Counter, FlowLine, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceExtra,
+    SourceLine, TargetCells, TargetKey, TargetPolicy,
 };
 
 /// Plain data: `repr(C)`, no padding that is not a field, every bit pattern valid.
@@ -34,6 +34,7 @@ plain!(
     PrefixEntry,
     PrefixKey,
     RuleTables,
+    SourceExtra,
     SourceLine,
     TargetCells
 );

@@ -16,8 +16,8 @@ use weir_abi::counters::COUNTER_SLOTS;
 use weir_abi::flow::{AGE_MASK, MARK_SHIFT};
 use weir_abi::rules::SLOTS;
 use weir_abi::{
-    ABI_VERSION, Addr, Cell32, Cell64, Config, Counter, FEATURE_SLOTS, FragmentSlot, Reason, SourceLine, TargetCells,
-    maps,
+    ABI_VERSION, Addr, Cell32, Cell64, Config, Counter, FEATURE_SLOTS, FragmentSlot, Reason, SourceExtra, SourceLine,
+    TargetCells, maps,
 };
 use weir_core::reply::{self, Headers, Way};
 use weir_core::{Env, Outcome, learn, process, regulars, reset};
@@ -259,6 +259,16 @@ impl SimEnv {
         &self.cells.source_prefixes
     }
 
+    /// The other cells of source lines.
+    pub fn source_extras(&self) -> &[SourceExtra] {
+        &self.cells.source_extras
+    }
+
+    /// The other cells of source network lines.
+    pub fn prefix_extras(&self) -> &[SourceExtra] {
+        &self.cells.prefix_extras
+    }
+
     /// Cells of the targets, by id.
     pub fn target_cells(&self) -> &[TargetCells] {
         &self.cells.targets
@@ -271,13 +281,16 @@ impl SimEnv {
 
     /// All that packets have left behind, as plain numbers.
     pub fn state(&self) -> State {
+        let words = |lines: &[SourceLine], extras: &[SourceExtra]| {
+            lines.iter().zip(extras).map(|(line, extra)| source_words(line, extra)).collect()
+        };
         let targets = self.config.targets;
         State {
             counters: (0..targets).flat_map(|t| self.counts.row(t)).collect(),
             features: (0..targets).flat_map(|t| self.counts.features(t)).collect(),
             rules: self.counts.rules().to_vec(),
-            sources: self.cells.sources.iter().map(source_words).collect(),
-            source_prefixes: self.cells.source_prefixes.iter().map(source_words).collect(),
+            sources: words(&self.cells.sources, &self.cells.source_extras),
+            source_prefixes: words(&self.cells.source_prefixes, &self.cells.prefix_extras),
             targets: self.cells.targets.iter().map(target_words).collect(),
             fragments: self.cells.fragments.iter().map(fragment_words).collect(),
             flows: self.cells.flows.iter().map(flow_words).collect(),

@@ -6,7 +6,7 @@ use weir_abi::maps::{PART_CACHE_ENTRIES, TARGET_CACHE_ENTRIES};
 use weir_abi::rules::SLOTS;
 use weir_abi::target::NODE;
 use weir_abi::{
-    Cell32, Cell64, Config, FlowLine, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceLine,
+    Cell32, Cell64, Config, FlowLine, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceExtra, SourceLine,
     TargetCells, TargetKey, TargetPolicy,
 };
 use weir_core::{Env, lists, targets};
@@ -163,6 +163,16 @@ impl Env for KernelEnv {
     #[inline(always)]
     fn source_prefix(&self, line: u32) -> Option<&SourceLine> {
         maps::SOURCE_PREFIXES.get(line).map(|shared| &shared.0)
+    }
+
+    #[inline(always)]
+    fn source_extra(&self, line: u32) -> Option<&SourceExtra> {
+        maps::SOURCE_EXTRAS.get(line).map(|shared| &shared.0)
+    }
+
+    #[inline(always)]
+    fn prefix_extra(&self, line: u32) -> Option<&SourceExtra> {
+        maps::PREFIX_EXTRAS.get(line).map(|shared| &shared.0)
     }
 
     #[inline(always)]

@@ -15,7 +15,7 @@ use weir_abi::rules::SLOTS;
 use weir_abi::sample::SampleBudget;
 use weir_abi::{
     Config, Counter, FEATURE_SLOTS, FlowLine, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables,
-    SourceLine, TargetCells, TargetKey, TargetPolicy,
+    SourceExtra, SourceLine, TargetCells, TargetKey, TargetPolicy,
 };
 
 /// User space writes these arrays through mmap: no system call per entry. They start page-aligned, so lines really are lines.
@@ -53,6 +53,10 @@ pub static POLICIES: Array<TargetPolicy> = Array::with_max_entries(2 * DEFAULT_T
 pub static SOURCES: Array<Shared<SourceLine>> = Array::with_max_entries(DEFAULT_SOURCE_LINES, MMAPABLE);
 #[map]
 pub static SOURCE_PREFIXES: Array<Shared<SourceLine>> = Array::with_max_entries(DEFAULT_SOURCE_LINES, MMAPABLE);
+#[map]
+pub static SOURCE_EXTRAS: Array<Shared<SourceExtra>> = Array::with_max_entries(DEFAULT_SOURCE_LINES, MMAPABLE);
+#[map]
+pub static PREFIX_EXTRAS: Array<Shared<SourceExtra>> = Array::with_max_entries(DEFAULT_SOURCE_LINES, MMAPABLE);
 #[map]
 pub static TARGET_CELLS: Array<Shared<TargetCells>> = Array::with_max_entries(DEFAULT_TARGETS, MMAPABLE);
 #[map]

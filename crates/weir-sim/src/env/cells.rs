@@ -4,7 +4,7 @@ use std::iter::repeat_with;
 
 use weir_abi::challenge::Retry;
 use weir_abi::flow::{PENDING_PER_LINE, Pending};
-use weir_abi::{Cell32, Cell64, FlowLine, FragmentSlot, SourceLine, TargetCells};
+use weir_abi::{Cell64, FlowLine, FragmentSlot, SourceExtra, SourceLine, TargetCells};
 
 use super::{Sizes, State};
 
@@ -13,6 +13,8 @@ use super::{Sizes, State};
 pub(super) struct Cells {
     pub sources: Vec<SourceLine>,
     pub source_prefixes: Vec<SourceLine>,
+    pub source_extras: Vec<SourceExtra>,
+    pub prefix_extras: Vec<SourceExtra>,
     pub targets: Vec<TargetCells>,
     pub fragments: Vec<FragmentSlot>,
     pub flows: Vec<FlowLine>,
@@ -30,8 +32,10 @@ impl Cells {
         let retries = sizes.retry_slots.next_power_of_two() as usize;
         let slots = sizes.fragment_slots.next_power_of_two() as usize;
         Self {
-            sources: repeat_with(line).take(lines).collect(),
-            source_prefixes: repeat_with(line).take(lines).collect(),
+            sources: repeat_with(SourceLine::default).take(lines).collect(),
+            source_prefixes: repeat_with(SourceLine::default).take(lines).collect(),
+            source_extras: repeat_with(SourceExtra::default).take(lines).collect(),
+            prefix_extras: repeat_with(SourceExtra::default).take(lines).collect(),
             targets: repeat_with(target).take(sizes.targets as usize).collect(),
             fragments: repeat_with(FragmentSlot::default).take(slots).collect(),
             flows: repeat_with(FlowLine::default).take(flows).collect(),
@@ -44,11 +48,10 @@ impl Cells {
 
     /// Sets every cell to what a state says.
     pub fn restore(&self, state: &State) {
-        for (line, words) in self.sources.iter().zip(&state.sources) {
-            set_line(line, words);
-        }
-        for (line, words) in self.source_prefixes.iter().zip(&state.source_prefixes) {
-            set_line(line, words);
+        let sources = self.sources.iter().zip(&self.source_extras).zip(&state.sources);
+        let prefixes = self.source_prefixes.iter().zip(&self.prefix_extras).zip(&state.source_prefixes);
+        for ((line, extra), words) in sources.chain(prefixes) {
+            set_line(line, extra, words);
         }
         for (cells, words) in self.targets.iter().zip(&state.targets) {
             let [packets, bytes, syns, fragments, strangers, retries, matched] = *words;
@@ -76,12 +79,6 @@ impl Cells {
     }
 }
 
-fn line() -> SourceLine {
-    let idle = || std::array::from_fn(|_| Cell32::default());
-    let reserved = std::array::from_fn(|_| Cell32::default());
-    SourceLine { packets: idle(), epoch: Cell32::default(), reserved, syns: idle(), bytes: idle() }
-}
-
 fn target() -> TargetCells {
     let [packets, bytes, syns, fragments, strangers, retries, matched] = std::array::from_fn(|_| Cell64::default());
     TargetCells {
@@ -96,8 +93,8 @@ fn target() -> TargetCells {
     }
 }
 
-fn set_line(line: &SourceLine, words: &[u32; 32]) {
-    let cells = line.packets.iter().chain([&line.epoch]).chain(&line.reserved).chain(&line.syns).chain(&line.bytes);
+fn set_line(line: &SourceLine, extra: &SourceExtra, words: &[u32; 32]) {
+    let cells = line.packets.iter().chain([&line.epoch]).chain(&line.reserved).chain(&extra.syns).chain(&extra.bytes);
     for (cell, word) in cells.zip(words) {
         cell.store(*word);
     }

@@ -6,7 +6,7 @@ use weir_abi::counters::FACTS;
 use weir_abi::target::NODE;
 use weir_abi::{
     Addr, Cell32, Cell64, Config, FlowLine, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables,
-    SourceLine, TargetCells, TargetKey, TargetPolicy,
+    SourceExtra, SourceLine, TargetCells, TargetKey, TargetPolicy,
 };
 use weir_core::{Env, lists, targets};
 
@@ -102,6 +102,14 @@ impl Env for Cpu<'_> {
 
     fn source(&self, line: u32) -> Option<&SourceLine> {
         self.env.cells.sources.get(line as usize)
+    }
+
+    fn source_extra(&self, line: u32) -> Option<&SourceExtra> {
+        self.env.cells.source_extras.get(line as usize)
+    }
+
+    fn prefix_extra(&self, line: u32) -> Option<&SourceExtra> {
+        self.env.cells.prefix_extras.get(line as usize)
     }
 
     fn source_prefix(&self, line: u32) -> Option<&SourceLine> {

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use weir_abi::counters::{COUNTER_SLOTS, REASON_SLOTS};
 use weir_abi::flow::MARKS;
-use weir_abi::{Cell64, Counter, FEATURE_SLOTS, FlowLine, FragmentSlot, Reason, SourceLine, TargetCells};
+use weir_abi::{Cell64, Counter, FEATURE_SLOTS, FlowLine, FragmentSlot, Reason, SourceExtra, SourceLine, TargetCells};
 
 /// Counters and cells at one moment. Counters are sums over CPUs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,9 +99,9 @@ fn name_counter(i: usize) -> String {
     format!("counter of target {}, {}{reason}", i / COUNTER_SLOTS, if would { "would-be " } else { "" })
 }
 
-/// The words of a source line, in the order in which they lie in memory.
-pub fn source_words(line: &SourceLine) -> [u32; 32] {
-    let cells = line.packets.iter().chain([&line.epoch]).chain(&line.reserved).chain(&line.syns).chain(&line.bytes);
+/// The words of a source line and of its other cells, in the order in which they lie in memory.
+pub fn source_words(line: &SourceLine, extra: &SourceExtra) -> [u32; 32] {
+    let cells = line.packets.iter().chain([&line.epoch]).chain(&line.reserved).chain(&extra.syns).chain(&extra.bytes);
     let mut words = [0; 32];
     for (word, cell) in words.iter_mut().zip(cells) {
         *word = cell.load();

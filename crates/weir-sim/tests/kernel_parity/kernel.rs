@@ -7,7 +7,7 @@ use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 use weir_abi::counters::REASON_SLOTS;
 use weir_abi::flow::PENDING_PER_LINE;
-use weir_abi::{Cell32, Cell64, Config, Counter, FlowLine, FragmentSlot, Reason, SourceLine, TargetCells};
+use weir_abi::{Cell32, Cell64, Config, Counter, FlowLine, FragmentSlot, Reason, SourceExtra, SourceLine, TargetCells};
 use weir_datapath::{Cells, Counters, DatapathError, Object, Samples, Sizes, Tables};
 use weir_policy::TableImage;
 use weir_sim::env::{State, flow_words, fragment_words, source_words, target_words};
@@ -142,8 +142,13 @@ impl Kernel for LoadedKernel {
             counters: rows.flat_map(row).collect(),
             features: (0..TARGETS).flat_map(|t| self.counters.feature_slots(t)).collect(),
             rules: self.counters.rules().to_vec(),
-            sources: lines.clone().map(|i| source_words(&self.cells.sources.get(i))).collect(),
-            source_prefixes: lines.map(|i| source_words(&self.cells.source_prefixes.get(i))).collect(),
+            sources: lines
+                .clone()
+                .map(|i| source_words(&self.cells.sources.get(i), &self.cells.source_extras.get(i)))
+                .collect(),
+            source_prefixes: lines
+                .map(|i| source_words(&self.cells.source_prefixes.get(i), &self.cells.prefix_extras.get(i)))
+                .collect(),
             targets: (0..TARGETS as usize).map(|i| target_words(&self.cells.targets.get(i))).collect(),
             fragments: (0..SLOTS as usize).map(|i| fragment_words(&self.cells.fragments.get(i))).collect(),
             flows: (0..FLOWS as usize).map(|i| flow_words(&self.cells.flows.get(i))).collect(),
@@ -164,10 +169,14 @@ impl Kernel for LoadedKernel {
 
     fn set_cells(&mut self, state: &State) {
         for (i, words) in state.sources.iter().enumerate() {
-            self.cells.sources.set(i, line(words));
+            let (line, extra) = line(words);
+            self.cells.sources.set(i, line);
+            self.cells.source_extras.set(i, extra);
         }
         for (i, words) in state.source_prefixes.iter().enumerate() {
-            self.cells.source_prefixes.set(i, line(words));
+            let (line, extra) = line(words);
+            self.cells.source_prefixes.set(i, line);
+            self.cells.prefix_extras.set(i, extra);
         }
         for (i, words) in state.targets.iter().enumerate() {
             let [packets, bytes, syns, fragments, strangers, retries, matched] = words.map(Cell64::new);
@@ -198,11 +207,12 @@ impl Kernel for LoadedKernel {
     }
 }
 
-/// A source line from its words, see [`source_words`].
-fn line(words: &[u32; 32]) -> SourceLine {
+/// A source line and its other cells from their words, see [`source_words`].
+fn line(words: &[u32; 32]) -> (SourceLine, SourceExtra) {
     let eight = |from: usize| std::array::from_fn(|i| Cell32::new(words[from + i]));
     let reserved = std::array::from_fn(|i| Cell32::new(words[9 + i]));
-    SourceLine { packets: eight(0), epoch: Cell32::new(words[8]), reserved, syns: eight(16), bytes: eight(24) }
+    let line = SourceLine { packets: eight(0), epoch: Cell32::new(words[8]), reserved };
+    (line, SourceExtra { syns: eight(16), bytes: eight(24) })
 }
 
 /// Test runs take place on the CPU that asks for them, and packets are counted by CPU: which are sampled depends on it.
