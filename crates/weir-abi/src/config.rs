@@ -21,8 +21,9 @@ pub mod node_flag {
     pub const MALFORMED: u32 = 1 << 7;
 }
 
-/// The one element of the configuration map. Every field is written alone, in one store. What every packet asks stands first.
-#[repr(C, align(64))]
+/// The one element of the configuration map. Every field is written alone, in one store. What every packet asks stands first. Its size is a
+/// power of two, because finding it is a multiplication else.
+#[repr(C, align(256))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     /// [`crate::ABI_VERSION`] of the writer.
@@ -82,7 +83,7 @@ pub struct Config {
     pub cpus: u32,
 }
 
-const _: () = assert!(size_of::<Config>() == 192);
+const _: () = assert!(size_of::<Config>() == 256);
 
 /// Words of the failsafe bitmap: 65,536 TCP ports, then as many UDP ports.
 pub const FAILSAFE_WORDS: u32 = 2048;

@@ -125,9 +125,9 @@ fn of_address<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, src: Addr, dst: 
     let enforce = config.flags & node_flag::ENFORCE != 0;
     let mut d = Decision { number: Reason::NoTarget as u8, target: NODE, rule: 0, enforce, hold: 0 };
     let (found, known) = find_target(frame, env, &p.blurred(frame), dst);
-    let known = frame.blur(known as u8);
+    let known = frame.answer(known as u8);
     let target = found & !OWNER_ONLY;
-    if frame.blur64(target as u64) as u32 == NODE {
+    if frame.answer64(target as u64) as u32 == NODE {
         if known == Known::Passed as u8 {
             d.number = Reason::FragmentFollows as u8;
         }
@@ -136,7 +136,7 @@ fn of_address<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, src: Addr, dst: 
     let copy = if config.policy_copy & 1 != 0 { config.targets } else { 0 };
     let Some(policy) = env.policy(copy + target) else { return d };
     let first = p.blurred(frame).ip.fragment.kind == Kind::First && policy.has(flag::FRAGMENTS_TRACK);
-    let first = frame.blur(first as u8) & 1 != 0;
+    let first = frame.answer(first as u8) & 1 != 0;
     if found & OWNER_ONLY != 0 && asks_for_port(&p.blurred(frame)) {
         // The address has targets, but not on this port. Its later fragments must find their way as well.
         if first {
@@ -216,17 +216,17 @@ fn of_target<F: Frame, E: Env>(
     let is_known = seen.flow & Flow::Known as u8;
     let mut pass = Reason::Clean as u8 + is_known * (Reason::KnownFlow as u8 - Reason::Clean as u8);
     if number == GO_ON {
-        number = frame.answer(if hygiene::serves(policy, frame.blur(p.ip.proto)) {
+        number = frame.answer(if hygiene::serves(policy, frame.answer(p.ip.proto)) {
             GO_ON
         } else {
             Reason::ProtocolNotServed as u8
         });
     }
     if number == GO_ON && p.blurred(frame).ip.fragment.is_fragment() {
-        let known = Known::from_number(frame.blur(seen.known));
+        let known = Known::from_number(frame.answer(seen.known));
         let (step, then) = of_fragment(env, &p.blurred(frame), policy, target, known);
-        number = frame.blur(step);
-        pass = frame.blur(then);
+        number = frame.answer(step);
+        pass = frame.answer(then);
     }
     if number == GO_ON {
         let step = hygiene::check(policy, &p.blurred(frame), blurred(frame, src), blurred(frame, dst), is_known != 0);
@@ -235,7 +235,7 @@ fn of_target<F: Frame, E: Env>(
     let p = &plain::forgotten(frame, p);
     if number == GO_ON && policy.rules != 0 {
         let matched = frame.blur64(of_rules(frame, env, &p.blurred(frame), policy.rules, is_known, bytes));
-        rule = frame.blur64(matched) as u32;
+        rule = frame.answer64(matched) as u32;
         number = frame.answer(if matched >> DROPS & 1 != 0 { Reason::Rule as u8 } else { GO_ON });
         limited = frame.blur((matched >> LIMITS) as u8) & 3;
     }

@@ -122,6 +122,8 @@ impl Sizes {
 /// The loaded object.
 pub struct Object {
     ebpf: Ebpf,
+    /// What the program for a dispatcher's slot calls is in its tables.
+    behind_chained: bool,
 }
 
 impl Object {
@@ -141,7 +143,7 @@ impl Object {
             }
         }
         let ebpf = loader.load(OBJECT).map_err(|e| DatapathError::Load { source: Box::new(e) })?;
-        let mut object = Self { ebpf };
+        let mut object = Self { ebpf, behind_chained: false };
         for name in [XDP, ANY_XDP, SETTLE_XDP] {
             let program = object.xdp_program(name)?;
             load(name, || program.load())?;
@@ -165,6 +167,11 @@ impl Object {
             let fd = self.classifier(name)?.fd().and_then(|fd| Ok(fd.try_clone()?));
             self.put(table, &fd.map_err(|e| program(name, e))?)?;
         }
+        Ok(())
+    }
+
+    /// The same for the program in a slot of libxdp's dispatcher.
+    fn put_behind_chained(&self) -> Result<()> {
         let callable = callable::load(OBJECT, &[ANY_CHAINED, SETTLE_XDP], &self.ebpf)?;
         for (table, program) in [maps::ANY_CHAINED, maps::SETTLE_CHAINED].into_iter().zip(&callable) {
             self.put(table, program)?;
@@ -206,6 +213,10 @@ impl Object {
     /// The program for a slot of libxdp's dispatcher; loaded with the first dispatcher that it is for.
     pub(crate) fn chained(&mut self, dispatcher: u32, function: &str) -> Result<BorrowedFd<'_>> {
         let refused = |source: ProgramError| DatapathError::Program { name: CHAINED, source: Box::new(source) };
+        if !self.behind_chained {
+            self.put_behind_chained()?;
+            self.behind_chained = true;
+        }
         let program = self.ebpf.program_mut(CHAINED).ok_or_else(|| DatapathError::Missing(CHAINED.into()))?;
         let extension: &mut Extension = program.try_into().map_err(refused)?;
         if extension.fd().is_err() {

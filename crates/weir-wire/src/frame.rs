@@ -48,6 +48,12 @@ pub trait Frame {
         if Self::PLAIN { n } else { self.blur(n) }
     }
 
+    /// [`Self::answer`] of a word.
+    #[inline(always)]
+    fn answer64(&self, n: u64) -> u64 {
+        if Self::PLAIN { n } else { self.blur64(n) }
+    }
+
     /// Whether the frame has no byte at all.
     fn is_empty(&self) -> bool {
         self.len() == 0
