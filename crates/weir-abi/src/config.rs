@@ -99,3 +99,21 @@ pub fn failsafe_remainders(words: impl Iterator<Item = u64>) -> [u64; 2] {
     words.enumerate().for_each(|(i, word)| all[failsafe_half(i)] |= word);
     all
 }
+
+#[cfg(test)]
+mod tests {
+    //! The short form of the failsafe bitmap.
+    use super::{FAILSAFE_WORDS, failsafe_remainders};
+
+    #[test]
+    fn a_port_is_told_by_its_remainder_and_its_protocol() {
+        let half = FAILSAFE_WORDS as usize / 2;
+        let mut words = [0u64; FAILSAFE_WORDS as usize];
+        words[0] |= 1 << 22;
+        words[1] |= 1 << 22;
+        words[half - 1] |= 1 << 63;
+        words[half] |= 1;
+        assert_eq!(failsafe_remainders(words.into_iter()), [1 << 22 | 1 << 63, 1]);
+        assert_eq!(failsafe_remainders([0; FAILSAFE_WORDS as usize].into_iter()), [0, 0]);
+    }
+}

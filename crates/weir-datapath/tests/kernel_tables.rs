@@ -17,7 +17,7 @@ use weir_abi::prefix::State;
 use weir_abi::{Addr, Reason};
 use weir_datapath::{Counters, Object, Sizes, Tables};
 use weir_policy::explain::Index;
-use weir_policy::model::{ListEntry, Policy, Verdict};
+use weir_policy::model::{ListEntry, Policy, Proto, Verdict};
 use weir_policy::{TableImage, lookup, patch};
 
 const XDP_DROP: u32 = 1;
@@ -279,6 +279,68 @@ fn blocks_expire_without_user_space() {
     assert_eq!(of(Reason::NoTarget), 2, "the first packet of each that passed");
     assert_eq!(of(Reason::Blocked) + 2, packets.iter().sum::<u64>());
     assert_eq!(counted.len(), 2, "{counted:?}");
+}
+
+/// A CPU remembers what was said of an address in a partly listed /24, and for no longer than it holds.
+#[test]
+fn what_is_remembered_of_an_address_ends_with_the_next_change() {
+    let test = "what_is_remembered_of_an_address_ends_with_the_next_change";
+    let Some(Path { mut object, mut tables, counters, .. }) = path(test, small_sizes()) else { return };
+    let [neighbour, host] = [Addr::v4(0x0a01_0207), Addr::v4(0x0a01_0209)];
+    let denied = |addr| ListEntry::new(weir_policy::Prefix::host(addr), Verdict::Deny, 1);
+    let frame = packet(host);
+    let mut expected = [0u64; 3];
+    for round in 0..3 {
+        for (entries, answer) in [(vec![neighbour], XDP_PASS), (vec![neighbour, host], XDP_DROP)] {
+            let list = entries.into_iter().map(denied).collect();
+            tables.apply(&policy::image_after(&enforcing(list), Some(tables.image()), 1)).unwrap();
+            for _ in 0..2 {
+                assert_eq!(object.run_xdp(&frame, 5).unwrap().returned, answer, "round {round}");
+                expected[usize::from(answer == XDP_DROP)] += 5;
+            }
+        }
+        // And one that ends by itself is asked for again each time.
+        let end = object.tick().unwrap() + 1_000_000;
+        let list = vec![denied(neighbour), denied(host).until(end)];
+        tables.apply(&policy::image_after(&enforcing(list), Some(tables.image()), 1)).unwrap();
+        assert_eq!(object.run_xdp(&frame, 5).unwrap().returned, XDP_DROP, "round {round}");
+        expected[2] += 5;
+    }
+    let counted = counters.read(1);
+    let of = |reason| counted.iter().find(|c| c.reason == reason).map_or(0, |c| c.counter.packets);
+    assert_eq!([Reason::NoTarget, Reason::DenyListed, Reason::Blocked].map(of), expected);
+}
+
+/// Which ports are failsafe is told by their remainders first: another port of the same remainder is none, and a new one is one at once.
+#[test]
+fn failsafe_ports_change_under_traffic() {
+    let test = "failsafe_ports_change_under_traffic";
+    let Some(Path { mut object, mut tables, counters, .. }) = path(test, small_sizes()) else { return };
+    let from = Ipv4Addr::new(10, 1, 2, 9);
+    let frame = |proto, port| match proto {
+        Proto::Tcp => frames::tcp(from, port, 2),
+        Proto::Udp => frames::udp_to(from, 40_000, port, &[0; 8]),
+    };
+    let mut passed = 0;
+    let ports = [(Proto::Tcp, 22), (Proto::Tcp, 22 + 64), (Proto::Udp, 22), (Proto::Udp, 22 + 64), (Proto::Tcp, 80)];
+    for failsafe in [vec![ports[0]], vec![ports[1], ports[2]], Vec::new(), vec![ports[4], ports[3]]] {
+        let list = vec![ListEntry::new(weir_policy::Prefix::host(Addr::v4(0x0a01_0209)), Verdict::Deny, 1)];
+        let wanted = Policy { failsafe: failsafe.clone(), ..enforcing(list) };
+        tables.apply(&policy::image_after(&wanted, Some(tables.image()), 1)).unwrap();
+        for (proto, port) in ports {
+            let is_one = failsafe.contains(&(proto, port));
+            let answer = if is_one { XDP_PASS } else { XDP_DROP };
+            assert_eq!(
+                object.run_xdp(&frame(proto, port), 3).unwrap().returned,
+                answer,
+                "{proto:?} {port} in {failsafe:?}"
+            );
+            passed += 3 * u64::from(is_one);
+        }
+    }
+    let counted = counters.read(1);
+    let of = |reason| counted.iter().find(|c| c.reason == reason).map_or(0, |c| c.counter.packets);
+    assert_eq!([of(Reason::Failsafe), of(Reason::DenyListed)], [passed, 4 * 5 * 3 - passed]);
 }
 
 /// What does not fit is refused before anything has changed, also where old and new would fit one after the other.

@@ -29,6 +29,17 @@ const TARGET_TINY: Rate = Rate::per_second(1000, 1000);
 const SOURCE_AMPLE: Rate = Rate::per_second(100_000, 25_000_000);
 const TARGET_AMPLE: Rate = Rate::per_second(1_000_000, 1_000_000_000);
 
+/// What the bench's rules look at last: everything before it is looked at as well.
+#[derive(Debug, Clone, Copy)]
+pub enum Last {
+    /// The last byte of a SYN's window.
+    Window,
+    /// The layout of a SYN's options.
+    Layout,
+    /// The eighth byte of a segment's payload.
+    Payload,
+}
+
 /// How much of the pipeline runs. The default is all of it, with limits that a flood exceeds.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
@@ -44,8 +55,8 @@ pub struct Setting {
     pub per_target: Option<Rate>,
     /// 64 live rules that do not match.
     pub rules: bool,
-    /// Rules look at the layout of TCP options, too.
-    pub layout: bool,
+    /// What rules look at last.
+    pub last: Last,
 }
 
 impl Setting {
@@ -57,7 +68,7 @@ impl Setting {
         source: Some(SOURCE_LIMIT),
         per_target: Some(TARGET_TINY),
         rules: true,
-        layout: false,
+        last: Last::Window,
     };
 
     /// Everything; packets pass.
@@ -71,7 +82,7 @@ impl Setting {
         source: None,
         per_target: None,
         rules: false,
-        layout: false,
+        last: Last::Window,
     };
 }
 
@@ -106,7 +117,7 @@ impl Setting {
         policy.targets.push(target);
         for i in 0..64 {
             let id = policy.names.intern(&format!("bench rule {i}"));
-            let matches = rule(i, self.layout).parse().with_context(|| rule(i, self.layout))?;
+            let matches = rule(i, self.last).parse().with_context(|| rule(i, self.last))?;
             policy.rules.push(Rule { id, matches, mode: Mode::Enforce, reach: Reach::All });
         }
         let options = CompileOptions::new(clock::tick_hz(), 1);
@@ -121,12 +132,15 @@ impl Setting {
 }
 
 /// Half of the rules name another service's traffic and are out after the first bytes; the other half agree with the bench's
-/// SYNs in all but the last byte of the window, so that every packet's vector is looked at from end to end.
-fn rule(i: usize, layout: bool) -> String {
-    match (i % 2, layout) {
+/// packets in all but what they look at last.
+fn rule(i: usize, last: Last) -> String {
+    match (i % 2, last) {
         (0, _) => format!("udp and dport {} and ttl ~64", 20_000 + i),
-        (_, false) => format!("tcp and dport {WEB} and flags = syn and window {}", 64_000 + i),
-        (_, true) => format!("tcp and dport {WEB} and flags = syn and layout {}", 100 + i),
+        (_, Last::Window) => format!("tcp and dport {WEB} and flags = syn and window {}", 64_000 + i),
+        (_, Last::Layout) => format!("tcp and dport {WEB} and flags = syn and layout {}", 100 + i),
+        (_, Last::Payload) => {
+            format!("tcp and dport {WEB} and flags = ack and payload = 0x00000000000000{:02x}", 100 + i)
+        }
     }
 }
 
@@ -136,7 +150,13 @@ mod tests {
 
     #[test]
     fn settings_compile() {
-        for setting in [Setting::FLOOD, Setting::PASS, Setting::NOTHING, Setting { layout: true, ..Setting::FLOOD }] {
+        for setting in [
+            Setting::FLOOD,
+            Setting::PASS,
+            Setting::NOTHING,
+            Setting { last: Last::Layout, ..Setting::FLOOD },
+            Setting { last: Last::Payload, ..Setting::FLOOD },
+        ] {
             let compiled = setting.compile().expect("a policy");
             assert_eq!(compiled.rules.live, u64::MAX, "{setting:?}");
             let service = compiled.policies.last().expect("a target");

@@ -15,7 +15,7 @@ use super::frames::{self, CLEAN_V4, CLEAN_V6};
 use super::lists::Parsed;
 use super::node::{BLOCKED, Node};
 use super::row::{Row, Series};
-use super::settings::Setting;
+use super::settings::{Last, Setting};
 use crate::stop;
 
 const NS: &str = "ns";
@@ -202,7 +202,12 @@ fn weir(node: &Rc<RefCell<Node>>, list: &[Parsed]) -> Result<Vec<Case>> {
         Case::new(
             "ns_full_pass_syn_layout",
             "whole pipeline, a SYN with options, rules about their layout, passes",
-            weir(Setting { layout: true, ..pass }, frames::syn_with_options(CLEAN_V4), Reason::Clean),
+            weir(Setting { last: Last::Layout, ..pass }, frames::syn_with_options(CLEAN_V4), Reason::Clean),
+        ),
+        Case::new(
+            "ns_full_pass_payload",
+            "whole pipeline, a segment, rules about its payload, passes",
+            weir(Setting { last: Last::Payload, ..pass }, frames::segment(CLEAN_V4), Reason::Clean),
         ),
         Case::new(
             "ns_fragment_first",
