@@ -2,7 +2,7 @@
 
 mod callable;
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use aya::maps::{Map, MapData, RingBuf};
@@ -124,6 +124,8 @@ pub struct Object {
     ebpf: Ebpf,
     /// What the program for a dispatcher's slot calls is in its tables.
     behind_chained: bool,
+    /// The ring of samples, once it has been taken.
+    samples: Option<OwnedFd>,
 }
 
 impl Object {
@@ -143,7 +145,7 @@ impl Object {
             }
         }
         let ebpf = loader.load(OBJECT).map_err(|e| DatapathError::Load { source: Box::new(e) })?;
-        let mut object = Self { ebpf, behind_chained: false };
+        let mut object = Self { ebpf, behind_chained: false, samples: None };
         for name in [XDP, ANY_XDP, SETTLE_XDP] {
             let program = object.xdp_program(name)?;
             load(name, || program.load())?;
@@ -172,7 +174,7 @@ impl Object {
 
     /// The same for the program in a slot of libxdp's dispatcher.
     fn put_behind_chained(&self) -> Result<()> {
-        let callable = callable::load(OBJECT, &[ANY_CHAINED, SETTLE_XDP], &self.ebpf)?;
+        let callable = callable::load(OBJECT, &[ANY_CHAINED, SETTLE_XDP], |map| self.map(map))?;
         for (table, program) in [maps::ANY_CHAINED, maps::SETTLE_CHAINED].into_iter().zip(&callable) {
             self.put(table, program)?;
         }
@@ -240,12 +242,17 @@ impl Object {
 
     /// A map's file descriptor.
     pub fn map(&self, name: &str) -> Result<BorrowedFd<'_>> {
+        if let (maps::SAMPLES, Some(taken)) = (name, &self.samples) {
+            return Ok(taken.as_fd());
+        }
         let map = self.ebpf.map(name).ok_or_else(|| DatapathError::Missing(format!("map {name}")))?;
         Ok(data(map)?.fd().as_fd())
     }
 
     /// The ring buffer of samples; it can be taken once.
     pub fn take_samples(&mut self) -> Result<RingBuf<MapData>> {
+        let again = self.map(maps::SAMPLES)?.try_clone_to_owned();
+        self.samples = Some(again.map_err(|e| DatapathError::Missing(format!("ring of samples ({e})")))?);
         let map = self.ebpf.take_map(maps::SAMPLES).ok_or_else(|| DatapathError::Missing("ring of samples".into()))?;
         RingBuf::try_from(map).map_err(|e| DatapathError::Missing(format!("ring of samples ({e})")))
     }

@@ -8,15 +8,19 @@ use std::collections::HashSet;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use aya::{Ebpf, EbpfError};
+use aya::EbpfError;
 use aya_obj::generated::bpf_insn;
 
-use super::{again, data};
+use super::again;
 use crate::error::{DatapathError, Result};
 use crate::sys::{self, Code};
 
 /// Loads programs of an object with the maps of the same object that is loaded already.
-pub fn load(object: &[u8], names: &[&'static str], loaded: &Ebpf) -> Result<Vec<OwnedFd>> {
+pub fn load<'a>(
+    object: &[u8],
+    names: &[&'static str],
+    loaded: impl Fn(&str) -> Result<BorrowedFd<'a>>,
+) -> Result<Vec<OwnedFd>> {
     let unread = |e: EbpfError| DatapathError::Load { source: Box::new(e) };
     let mut object = aya_obj::Object::parse(object).map_err(|e| unread(e.into()))?;
     let types = match aya::features().btf() {
@@ -27,8 +31,7 @@ pub fn load(object: &[u8], names: &[&'static str], loaded: &Ebpf) -> Result<Vec<
     let maps = object.maps.drain().collect::<Vec<_>>();
     let mut at = Vec::with_capacity(maps.len());
     for (map, written) in &maps {
-        let loaded = loaded.map(map).ok_or_else(|| DatapathError::Missing(format!("map {map}")))?;
-        at.push((map.as_str(), data(loaded)?.fd().as_fd().as_raw_fd(), written));
+        at.push((map.as_str(), loaded(map)?.as_raw_fd(), written));
     }
     let sections = object.functions.keys().map(|(section, _)| *section).collect::<HashSet<_>>();
     object.relocate_maps(at.into_iter(), &sections).map_err(|e| unread(e.into()))?;
