@@ -6,8 +6,8 @@ use weir_abi::maps::{PART_CACHE_ENTRIES, TARGET_CACHE_ENTRIES};
 use weir_abi::rules::SLOTS;
 use weir_abi::target::NODE;
 use weir_abi::{
-    Cell32, Cell64, Config, FlowLine, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceExtra, SourceLine,
-    TargetCells, TargetKey, TargetPolicy,
+    Cell32, Cell64, Config, FlowLine, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceExtra,
+    SourceLine, TargetCells, TargetKey, TargetPolicy,
 };
 use weir_core::{Env, lists, targets};
 
