@@ -36,13 +36,16 @@ impl Tables {
             Step::Slots4(words) => words.iter().for_each(|(i, w)| self.slots4.set(*i as usize, *w)),
             Step::Slots6(words) => words.iter().for_each(|(i, w)| self.slots6.set(*i as usize, *w)),
             Step::WideLens4(lens) => self.configure(|c| c.wide_lens4 = *lens),
+            // Also after a part of it that failed: what is remembered must be what the tables say.
             Step::PutParts4(parts) => {
-                put(self.parts4.as_fd(), maps::PARTS4, parts)?;
+                let done = put(self.parts4.as_fd(), maps::PARTS4, parts);
                 self.forget();
+                done?;
             }
             Step::RemoveParts4(keys) => {
-                remove(self.parts4.as_fd(), maps::PARTS4, keys)?;
+                let done = remove(self.parts4.as_fd(), maps::PARTS4, keys);
                 self.forget();
+                done?;
             }
             Step::PutLengths(lengths) => put(self.lengths.as_fd(), maps::LENGTHS, lengths)?,
             Step::RemoveLengths(keys) => remove(self.lengths.as_fd(), maps::LENGTHS, keys)?,
@@ -56,13 +59,14 @@ impl Tables {
             Step::Rules(rules) => self.flip_rules(rules),
             Step::Policies(policies) => self.flip_policies(policies),
             Step::PutTargets(targets) => self.in_rounds(rounds::of_targets(targets), |t, round| {
-                put(t.targets.as_fd(), maps::TARGETS, round)?;
+                let done = put(t.targets.as_fd(), maps::TARGETS, round);
                 t.forget();
-                Ok(())
+                done
             })?,
             Step::RemoveTargets(keys) => {
-                remove(self.targets.as_fd(), maps::TARGETS, keys)?;
+                let done = remove(self.targets.as_fd(), maps::TARGETS, keys);
                 self.forget();
+                done?;
             }
             Step::Names(_) => {}
         }
