@@ -259,16 +259,6 @@ impl SimEnv {
         &self.cells.source_prefixes
     }
 
-    /// The other cells of source lines.
-    pub fn source_extras(&self) -> &[SourceExtra] {
-        &self.cells.source_extras
-    }
-
-    /// The other cells of source network lines.
-    pub fn prefix_extras(&self) -> &[SourceExtra] {
-        &self.cells.prefix_extras
-    }
-
     /// Cells of the targets, by id.
     pub fn target_cells(&self) -> &[TargetCells] {
         &self.cells.targets

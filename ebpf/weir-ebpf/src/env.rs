@@ -116,7 +116,8 @@ impl Env for KernelEnv {
         maps::FAILSAFE.get(word).copied().unwrap_or(0)
     }
 
-    /// Few targets are hot: a direct-mapped array in front saves the hash calls. All of the key is compared.
+    /// Few targets are hot: a direct-mapped array in front saves the hash calls. All of the key is compared. The loader makes it, and
+    /// `PART_CACHE`, for every CPU that there can be, so that a place is always found.
     #[inline(always)]
     fn target(&self, key: &TargetKey) -> u32 {
         let ports = (key.port as u64) << 8 | key.proto as u64;

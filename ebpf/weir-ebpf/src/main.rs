@@ -1,5 +1,5 @@
 //! The kernel program: entry points around the decision of `weir_core`, in the order of `weir_core::process`. That is not
-//! called itself because its halves are functions of their own here: see `parts`.
+//! called itself because its two ways are programs of their own here: see `parts`.
 #![no_std]
 #![no_main]
 #![feature(asm_experimental_arch)]
@@ -72,7 +72,7 @@ fn any_xdp(ctx: XdpContext, settle: &ProgramArray) -> u32 {
     let Some(env) = KernelEnv::new() else { return xdp_action::XDP_PASS };
     let frame = Linear::of_xdp(&ctx, env.zero());
     let (config, cpu) = env.parts();
-    let decision = parts::decided(&frame, parts::any_xdp(ctx.ctx, frame.length, config, cpu));
+    let decision = parts::blurred(&frame, Decision::unpack(parts::any_xdp(ctx.ctx, frame.length, config, cpu)));
     end_xdp(&ctx, settle, &frame, &env, decision)
 }
 
@@ -115,7 +115,7 @@ pub fn weir_any_tcx(ctx: TcContext) -> i32 {
     let Some(env) = KernelEnv::new() else { return TC_ACT_UNSPEC };
     let frame = Linear::of_skb(&ctx, env.zero());
     let (config, cpu) = env.parts();
-    let decision = parts::decided(&frame, parts::any_skb(ctx.skb.skb, frame.length, config, cpu));
+    let decision = parts::blurred(&frame, Decision::unpack(parts::any_skb(ctx.skb.skb, frame.length, config, cpu)));
     end_tcx(&ctx, &frame, &env, decision)
 }
 

@@ -16,21 +16,19 @@ pub fn plain(frame: &Linear, env: &KernelEnv) -> Option<Decision> {
     let v6 = plain::family(frame)?;
     let plain = Plain { start: frame.start, end: frame.end, length: frame.length, zero: env.zero() };
     let decision = if v6 { decide_plain(&plain, env, true) } else { decide_plain(&plain, env, false) };
-    let d = decision?;
-    // As in `decided`, without a word that has to be put together and taken apart.
-    Some(Decision {
+    Some(blurred(frame, decision?))
+}
+
+/// A decision, blurred as all that comes of a part: one state to the verifier, and not one for every way out of it.
+#[inline(always)]
+pub fn blurred(frame: &Linear, d: Decision) -> Decision {
+    Decision {
         number: frame.blur(d.number),
         target: frame.blur64(d.target as u64) as u32,
         rule: frame.blur64(d.rule as u64) as u32,
         enforce: frame.blur(d.enforce as u8) & 1 != 0,
         hold: frame.blur(d.hold),
-    })
-}
-
-/// The decision in a word, blurred as all that comes of a part: one state to the verifier, and not one for every way out of it.
-#[inline(always)]
-pub fn decided(frame: &Linear, word: u64) -> Decision {
-    Decision::unpack(frame.blur64(word))
+    }
 }
 
 /// Decides any XDP frame.
