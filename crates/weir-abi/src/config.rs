@@ -34,7 +34,7 @@ pub struct Config {
     pub policy_copy: u32,
     /// Which copy of the rule tables counts, 0 or 1.
     pub rules_copy: u32,
-    /// Raised after every change of the target map and of the details of /24s: what CPUs remember of them no longer counts.
+    /// Raised after every change of the target map, of policies and of the details of /24s: what CPUs remember of them no longer counts.
     pub generation: u32,
     /// Targets per copy (size of the policy table and of the counters).
     pub targets: u32,

@@ -57,7 +57,7 @@ pub struct TargetPolicy {
     pub feed_shift: u16,
     /// Slots of the rule tables that may match packets of this target.
     pub rules: u64,
-    /// Mixed into the source hash: targets of one policy share a source's cells.
+    /// Mixed into the source hash: targets of one policy share a source's cells. Never 0 where sources are limited.
     pub limit_key: u64,
     /// Limits of one source address.
     pub source: Limits,

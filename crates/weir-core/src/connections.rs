@@ -123,7 +123,7 @@ pub fn sent<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet) -> u32 {
     let port = if tcp_packet || udp { p.source_port } else { 0 };
     let local = Addr { hi: p.ip.src.0, lo: p.ip.src.1 };
     let remote = Addr { hi: p.ip.dst.0, lo: p.ip.dst.1 };
-    let target = targets::find(env, local, port, p.ip.proto);
+    let target = targets::find(env, local, port, p.ip.proto).id;
     let target = frame.blur64(target as u64) as u32;
     // Nor is what comes to a port that no target names ever looked up.
     if target == NODE || target & OWNER_ONLY != 0 {

@@ -5,6 +5,8 @@ use weir_abi::{
     SourceLine, TargetCells, TargetKey, TargetPolicy,
 };
 
+use crate::targets::Found;
+
 /// Where a decision runs. Methods take `&self`: cells are shared with other CPUs anyway.
 pub trait Env {
     /// The configuration block.
@@ -27,8 +29,8 @@ pub trait Env {
     /// A word of the failsafe bitmap.
     fn failsafe(&self, word: u32) -> u64;
 
-    /// The target of a destination, 0 for none. May remember what [`Self::target_entry`] said until the generation changes.
-    fn target(&self, key: &TargetKey) -> u32;
+    /// What [`crate::targets::resolve`] says of a destination. May remember it until the generation changes.
+    fn target(&self, key: &TargetKey) -> Found;
     /// One entry of the target map.
     fn target_entry(&self, key: &TargetKey) -> Option<u32>;
     /// A target's policy, by its index in both copies of the table.

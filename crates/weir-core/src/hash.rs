@@ -16,6 +16,18 @@ pub fn hash2(a: u64, b: u64, seed: &[u64; 2]) -> u64 {
     h ^ h >> 30
 }
 
+/// 64 hashed bits of a source under its target's key. Like [`hash2`], but for the order: all but one multiplication is done when the key
+/// comes, which is the last thing that is known of a packet.
+#[inline(always)]
+pub fn source_hash(source: u64, key: u64, seed: &[u64; 2]) -> u64 {
+    let mut h = (source ^ seed[0]).wrapping_mul(K0);
+    h ^= h >> 32;
+    h = (h ^ seed[1]).wrapping_mul(K1);
+    h ^= h >> 31;
+    h = (h ^ key).wrapping_mul(K2);
+    h ^ h >> 30
+}
+
 /// 64 hashed bits of four words: fragments' datagram identity.
 #[inline(always)]
 pub fn hash4(a: u64, b: u64, c: u64, d: u64, seed: &[u64; 2]) -> u64 {

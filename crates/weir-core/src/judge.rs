@@ -14,6 +14,7 @@ use weir_wire::{Frame, Packet, Transport, plain};
 use crate::connections::{self, Flow};
 use crate::fragments::{self, Known};
 use crate::limits::{self, Load, Place};
+use crate::targets::Found;
 use crate::{Env, features, hygiene, lists, matching, targets};
 
 /// An outcome and who owns it.
@@ -124,7 +125,7 @@ fn of_address<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, src: Addr, dst: 
     let config = env.config();
     let enforce = config.flags & node_flag::ENFORCE != 0;
     let mut d = Decision { number: Reason::NoTarget as u8, target: NODE, rule: 0, enforce, hold: 0 };
-    let (found, known) = find_target(frame, env, &p.blurred(frame), dst);
+    let (Found { id: found, limit_key }, known) = find_target(frame, env, &p.blurred(frame), dst);
     let known = frame.answer(known as u8);
     let target = found & !OWNER_ONLY;
     if frame.answer64(target as u64) as u32 == NODE {
@@ -133,8 +134,11 @@ fn of_address<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, src: Addr, dst: 
         }
         return d;
     }
-    let copy = if config.policy_copy & 1 != 0 { config.targets } else { 0 };
-    let Some(policy) = env.policy(copy + target) else { return d };
+    let cells = limits::ahead(frame, env, limit_key, src);
+    if F::PLAIN && cells.is_none() {
+        return d;
+    }
+    let Some(policy) = targets::policy(env, target) else { return d };
     let first = p.blurred(frame).ip.fragment.kind == Kind::First && policy.has(flag::FRAGMENTS_TRACK);
     let first = frame.answer(first as u8) & 1 != 0;
     if found & OWNER_ONLY != 0 && asks_for_port(&p.blurred(frame)) {
@@ -142,10 +146,6 @@ fn of_address<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, src: Addr, dst: 
         if first {
             fragments::remember(env, p, NODE, false);
         }
-        return d;
-    }
-    let cells = limits::ahead(frame, env, policy, src);
-    if F::PLAIN && cells.is_none() {
         return d;
     }
     let (mut listed, mut entry) = (GO_ON, 0);
@@ -281,20 +281,20 @@ fn of_fragment<E: Env>(env: &E, p: &Packet, policy: &TargetPolicy, target: u32, 
 
 /// The target of a packet; a later fragment belongs to its first one's target, or to the address's owner.
 #[inline(always)]
-fn find_target<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, dst: Addr) -> (u32, Known) {
+fn find_target<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, dst: Addr) -> (Found, Known) {
     let mut known = Known::Nothing;
-    let mut target = NODE;
+    let mut found = targets::NONE;
     if p.ip.fragment.kind == Kind::Later {
         let (t, k) = fragments::look_up(env, p);
-        target = frame.blur64(t as u64) as u32;
+        found.id = frame.blur64(t as u64) as u32;
         known = Known::from_number(frame.blur(k as u8));
     }
     if known == Known::Nothing {
         let portless = p.transport == Transport::Icmp || p.ip.fragment.kind == Kind::Later;
         let port = if portless { 0 } else { p.destination_port };
-        target = targets::find(env, blurred(frame, dst), frame.blur64(port as u64) as u16, frame.blur(p.ip.proto));
+        found = targets::find(env, blurred(frame, dst), frame.blur64(port as u64) as u16, frame.blur(p.ip.proto));
     }
-    (frame.blur64(target as u64) as u32, known)
+    (Found { id: frame.blur64(found.id as u64) as u32, ..found }, known)
 }
 
 /// What [`of_rules`] adds to the rule's owner where the rule drops.

@@ -15,7 +15,7 @@ use weir_abi::{Addr, Cell32, Cell64, Config, Reason, SourceExtra, SourceLine, Ta
 use weir_wire::Frame;
 
 use crate::Env;
-use crate::hash::hash2;
+use crate::hash::{hash2, source_hash};
 use crate::judge::GO_ON;
 
 /// What of a packet the limits count.
@@ -29,16 +29,22 @@ pub struct Load {
     pub target_syn: bool,
 }
 
-/// A source's hash and its line of cells.
+/// A source's hash, 0 where sources are not limited, and its line of cells.
 pub type Place<'a> = (u64, &'a SourceLine);
 
-/// Where a source's cells are; anywhere, if the policy does not limit sources.
+/// The key of a policy's sources, 0 where it does not limit them.
 #[inline(always)]
-fn place<'a, F: Frame, E: Env>(frame: &F, env: &'a E, policy: &TargetPolicy, src: Addr) -> Option<Place<'a>> {
+pub fn key(policy: &TargetPolicy) -> u64 {
+    if policy.source.any() { policy.limit_key } else { 0 }
+}
+
+/// Where a source has its cells under a key; anywhere, if that is 0.
+#[inline(always)]
+fn place<'a, F: Frame, E: Env>(frame: &F, env: &'a E, key: u64, src: Addr) -> Option<Place<'a>> {
     let config = env.config();
     let mut h = 0;
-    if policy.source.any() {
-        h = hash2(source_key(src), policy.limit_key, &config.seed);
+    if key != 0 {
+        h = source_hash(source_key(src), key, &config.seed);
     }
     let h = frame.blur64(h);
     Some((h, env.source(line_of(h, config))?))
@@ -47,11 +53,11 @@ fn place<'a, F: Frame, E: Env>(frame: &F, env: &'a E, policy: &TargetPolicy, src
 /// Where a plain packet's source has its cells, for [`check`], which is asked much later: the line is read from memory meanwhile. In a flood
 /// from random sources this is the miss that costs most.
 #[inline(always)]
-pub fn ahead<'a, F: Frame, E: Env>(frame: &F, env: &'a E, policy: &TargetPolicy, src: Addr) -> Option<Place<'a>> {
+pub fn ahead<'a, F: Frame, E: Env>(frame: &F, env: &'a E, key: u64, src: Addr) -> Option<Place<'a>> {
     if !F::PLAIN {
         return None;
     }
-    let place = place(frame, env, policy, src);
+    let place = place(frame, env, key, src);
     if let Some((_, line)) = place {
         env.touch(&line.epoch);
     }
@@ -72,8 +78,9 @@ pub fn check<F: Frame, E: Env>(
 ) -> u8 {
     let config = env.config();
     let mut number = GO_ON;
-    if policy.source.any()
-        && let Some((h, line)) = if F::PLAIN { ahead } else { place(frame, env, policy, src) }
+    let place = if F::PLAIN { ahead } else { place(frame, env, key(policy), src) };
+    if let Some((h, line)) = place
+        && h != 0
     {
         let extra = || env.source_extra(line_of(h, config));
         number = check_line(frame, env, line, extra, h, &policy.source, load, Reason::SourcePackets as u8);
@@ -133,7 +140,7 @@ pub(crate) fn is_source_over<F: Frame, E: Env>(frame: &F, env: &E, key: u64, src
     const OFF: Limit = Limit { cost: 0, window: 0 };
     let limits = &Limits { packets: OFF, bytes: OFF, syns };
     let config = env.config();
-    let h = hash2(source_key(src), key, &config.seed);
+    let h = source_hash(source_key(src), key, &config.seed);
     let load = Load { bytes: 0, syn: true, target_syn: false };
     let extra = || env.source_extra(line_of(h, config));
     match env.source(line_of(h, config)) {

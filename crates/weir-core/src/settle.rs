@@ -21,17 +21,11 @@ use crate::head::{Head, Read, source};
 use crate::judge::hold::{LIMITED, STRANGER};
 use crate::judge::{Decision, GO_ON};
 use crate::limits;
+use crate::targets::policy;
 use crate::{challenge, connections, dawdlers, hammers, regulars, turns};
 
 /// While one of these is on some sources open no connections.
 const BARS: u32 = flag::CLOSE | flag::SHARED;
-
-#[inline(always)]
-fn policy<E: Env>(env: &E, target: u32) -> Option<&TargetPolicy> {
-    let config = env.config();
-    let copy = if config.policy_copy & 1 != 0 { config.targets } else { 0 };
-    env.policy(copy + target)
-}
 
 /// Whether a decision is to be settled: the packet passes, and a rule holds it to a limit, or it is a stranger's where these are held back,
 /// or its target challenges, or the turn changes in its connection.

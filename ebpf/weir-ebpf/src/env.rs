@@ -4,12 +4,12 @@ use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_jiffies64};
 use weir_abi::counters::{counter_index, feature_index};
 use weir_abi::maps::{PART_CACHE_ENTRIES, TARGET_CACHE_ENTRIES};
 use weir_abi::rules::SLOTS;
-use weir_abi::target::NODE;
 use weir_abi::{
     Cell32, Cell64, Config, FlowLine, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables, SourceExtra,
     SourceLine, TargetCells, TargetKey, TargetPolicy,
 };
-use weir_core::{Env, lists, targets};
+use weir_core::targets::{self, Found};
+use weir_core::{Env, lists};
 
 use crate::maps::{self, CachedPart};
 
@@ -119,12 +119,12 @@ impl Env for KernelEnv {
     /// Few targets are hot: a direct-mapped array in front saves the hash calls. All of the key is compared. The loader makes it, and
     /// `PART_CACHE`, for every CPU that there can be, so that a place is always found.
     #[inline(always)]
-    fn target(&self, key: &TargetKey) -> u32 {
+    fn target(&self, key: &TargetKey) -> Found {
         let ports = (key.port as u64) << 8 | key.proto as u64;
         let h = (key.addr.lo ^ key.addr.hi.rotate_left(32) ^ ports << 40).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let h = (h >> (64 - TARGET_CACHE_ENTRIES.ilog2())) as u32;
         let Some(slot) = maps::TARGET_CACHE.get_ptr_mut(self.cpu * TARGET_CACHE_ENTRIES | h) else {
-            return NODE;
+            return targets::NONE;
         };
         // SAFETY: the slot is this CPU's own, and packet programs on one CPU do not interrupt each other.
         let cached = unsafe { &mut *slot };
@@ -134,15 +134,16 @@ impl Env for KernelEnv {
             && cached.key.port == key.port
             && cached.key.proto == key.proto
         {
-            return cached.id;
+            return Found { id: cached.id, limit_key: cached.limit_key };
         }
         let generation = self.config.generation;
         // A copy, which has to lie in memory; the other need not.
-        let id = targets::resolve(self, &TargetKey::new(key.addr, key.port, key.proto));
+        let found = targets::resolve(self, &TargetKey::new(key.addr, key.port, key.proto));
         cached.key = *key;
         cached.generation = generation;
-        cached.id = id;
-        id
+        cached.id = found.id;
+        cached.limit_key = found.limit_key;
+        found
     }
 
     #[inline(always)]

@@ -123,11 +123,13 @@ pub struct CachedPart {
     pub said: u32,
 }
 
-/// One remembered answer; all of the key is kept, so that no collision can give a wrong one.
-#[repr(C)]
+/// One remembered answer; all of the key is kept, so that no collision can give a wrong one. A cache line, and a power of two: see
+/// [`Config`].
+#[repr(C, align(64))]
 #[derive(Clone, Copy)]
 pub struct CachedTarget {
     pub key: TargetKey,
     pub generation: u32,
     pub id: u32,
+    pub limit_key: u64,
 }

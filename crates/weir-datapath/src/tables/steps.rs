@@ -88,7 +88,7 @@ impl Tables {
         Ok(())
     }
 
-    /// CPUs remember answers of the target map and of the details of /24s; a new generation makes them ask again.
+    /// CPUs remember answers of the target map, with the policies' keys, and of the details of /24s; a new generation makes them ask again.
     fn forget(&self) {
         self.configure(|c| c.generation = c.generation.wrapping_add(1).max(1));
     }
@@ -118,6 +118,8 @@ impl Tables {
         }
         fence(Ordering::SeqCst);
         self.configure(|c| c.policy_copy = next);
+        fence(Ordering::SeqCst);
+        self.forget();
     }
 }
 

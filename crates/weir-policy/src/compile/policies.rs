@@ -114,7 +114,7 @@ fn limit_keys<'a>(policy: &'a Policy, ids: &Ids, compiled: &[TargetPolicy]) -> B
     }
     let key = |(group, limits): (&'a str, BTreeSet<[u64; 12]>)| {
         let words = limits.into_iter().flatten().flat_map(u64::to_le_bytes);
-        (group, fnv(group.bytes().chain(words)))
+        (group, fnv(group.bytes().chain(words)).max(1))
     };
     limits.into_iter().map(key).collect()
 }

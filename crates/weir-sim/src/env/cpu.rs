@@ -8,7 +8,8 @@ use weir_abi::{
     Addr, Cell32, Cell64, Config, FlowLine, FragmentSlot, Lengths6, Part4, PrefixEntry, PrefixKey, RuleTables,
     SourceExtra, SourceLine, TargetCells, TargetKey, TargetPolicy,
 };
-use weir_core::{Env, lists, targets};
+use weir_core::targets::{self, Found};
+use weir_core::{Env, lists};
 
 use super::{SimEnv, tables};
 
@@ -87,9 +88,9 @@ impl Env for Cpu<'_> {
     }
 
     /// Nothing is remembered here: the kernel's shortcut must not show.
-    fn target(&self, key: &TargetKey) -> u32 {
+    fn target(&self, key: &TargetKey) -> Found {
         // Of most addresses there is none.
-        if self.targets_of(key.addr).is_empty() { NODE } else { targets::resolve(self, key) }
+        if self.targets_of(key.addr).is_empty() { targets::NONE } else { targets::resolve(self, key) }
     }
 
     fn target_entry(&self, key: &TargetKey) -> Option<u32> {
