@@ -37,4 +37,4 @@ pub use sample::{Sample, Verdict};
 pub use target::TargetKey;
 
 /// Version of every layout in this crate. Pinned maps of another version are not adopted.
-pub const ABI_VERSION: u32 = 8;
+pub const ABI_VERSION: u32 = 9;

@@ -37,6 +37,9 @@ pub mod field {
     pub const OPTION_LAYOUT: usize = 15;
     /// First payload byte; eight of them follow each other.
     pub const PAYLOAD: usize = 16;
+
+    /// What stands in the IP header and is read only for conjunctions that look at it ([`super::RuleTables::needs_headers`]).
+    pub const HEADERS: [usize; 3] = [TTL, TOS, IP_FACTS];
 }
 
 /// Bits of the field [`field::IP_FACTS`].
@@ -90,10 +93,14 @@ pub struct RuleTables {
     pub insist: u64,
     /// Conjunctions that look at the payload, which is read only where one of these fits all else.
     pub needs_payload: u64,
+    /// Conjunctions that look at [`field::HEADERS`], which are read only where one of these fits what was read anyway.
+    pub needs_headers: u64,
+    /// Conjunctions that ask more of [`field::L4_FACTS`] than that the transport header was read, likewise.
+    pub needs_facts: u64,
     /// Room to the end of the line.
-    pub reserved: u64,
+    pub reserved: [u64; 7],
     /// Identity of the rule that owns each conjunction, for samples and `explain`.
     pub owner: [u32; SLOTS],
 }
 
-const _: () = assert!(size_of::<RuleTables>() == FIELDS * 2048 + 64 + 256);
+const _: () = assert!(size_of::<RuleTables>() == FIELDS * 2048 + 128 + 256);

@@ -166,8 +166,8 @@ fn of_address<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, src: Addr, dst: 
     let enforces = policy.has(flag::ENFORCE) as u8;
     let limited;
     (d.number, d.rule, limited) = of_target(frame, env, p, policy, target, src, dst, seen, bytes);
-    d.enforce = frame.blur(enforces | limited >> INSISTS_TOO) & 1 != 0;
-    d.hold = frame.blur(limited & hold::LIMITED | seen.flow & hold::STRANGER);
+    d.enforce = frame.answer(enforces | limited >> INSISTS_TOO) & 1 != 0;
+    d.hold = frame.answer(limited & hold::LIMITED | seen.flow & hold::STRANGER);
     if first {
         fragments::remember(env, p, target, crate::process::drops(d.number));
     }

@@ -1,7 +1,7 @@
 //! Step 7: up to 64 conjunctions over header and payload bytes, decided by ANDing bit vectors.
 //!
 //! The bytes are those of [`weir_abi::rules::field`]. They are looked up in rounds, the nearest first; most packets fit nothing after
-//! the first, and their other bytes are never read. The payload is looked at only for rules that name it and fit all else.
+//! the first, and their other bytes are never read. What few rules name is looked at only where one of these fits what came before.
 
 use core::cell::Cell;
 
@@ -47,8 +47,8 @@ impl Told for Noted {
 /// The bytes of a packet that rules see, in the order of [`weir_abi::rules::field`].
 pub fn vector<F: Frame>(frame: &F, p: &Packet) -> [u8; FIELDS] {
     let noted = Noted(Cell::new([0; FIELDS]));
-    let _ =
-        known(p, &noted) & headers(frame, p, &noted) & transport(frame, p, &noted, true) & payload(frame, p, &noted);
+    let of_transport = transport(frame, p, &noted, true) & facts(frame, p, &noted) & payload(frame, p, &noted);
+    let _ = known(p, &noted) & headers(frame, p, &noted) & of_transport;
     noted.0.get()
 }
 
@@ -60,11 +60,19 @@ pub fn matches<F: Frame>(frame: &F, p: &Packet, tables: &RuleTables, among: u64)
     if m == 0 {
         return 0;
     }
-    let m = m & headers(frame, p, tables);
-    if m == 0 {
-        return 0;
+    let mut m = m;
+    if m & tables.needs_headers != 0 {
+        m &= headers(frame, p, tables);
+        if m == 0 {
+            return 0;
+        }
     }
-    let m = frame.blur64(m & transport(frame, p, tables, live & tables.needs_layout != 0));
+    let mut m = frame.blur64(m & transport(frame, p, tables, live & tables.needs_layout != 0));
+    // Most rules ask only that the transport header was read.
+    if m & tables.needs_facts != 0 || p.l4 == 0 {
+        m &= facts(frame, p, tables);
+    }
+    let m = frame.blur64(m);
     if m & tables.needs_payload == 0 {
         return m;
     }
@@ -119,24 +127,32 @@ fn headers<F: Frame, T: Told>(frame: &F, p: &Packet, told: &T) -> u64 {
 
 const _: () = assert!(ip_fact::DF == 0x40 >> 5);
 
-/// Third round: TCP's own fields, the option layout where a rule looks at it, facts of the transport header.
+/// Third round: TCP's own fields, the option layout where a rule looks at it.
 #[inline(always)]
 fn transport<F: Frame, T: Told>(frame: &F, p: &Packet, told: &T, with_layout: bool) -> u64 {
     // First, while little else is known: its loop is verified once for each thing that is.
     let layout = if with_layout { layout(frame, p) } else { 0 };
     let layout = frame.blur(layout);
-    let (mut window, mut data_offset, mut facts) = (0, 0, 0);
+    let (mut window, mut data_offset) = (0, 0);
+    if let Some(h) = tcp_header(frame, p) {
+        window = u16::from_be_bytes([h[14], h[15]]);
+        data_offset = h[12] >> 4;
+    }
+    told.two(field::WINDOW, frame.blur64(window as u64) as u16)
+        & told.one(field::DATA_OFFSET, frame.blur(data_offset))
+        & told.one(field::OPTION_LAYOUT, layout)
+}
+
+/// Fourth round: facts of the transport header.
+#[inline(always)]
+fn facts<F: Frame, T: Told>(frame: &F, p: &Packet, told: &T) -> u64 {
+    let mut facts = 0;
     if p.l4 != 0 {
         facts = l4_fact::PRESENT;
-        let length = p.payload_len();
-        if length == 0 {
+        if p.payload_len() == 0 {
             facts |= l4_fact::PAYLOAD_EMPTY;
         }
-        if matches!(p.transport, Transport::Tcp)
-            && let Some(h) = frame.bytes::<{ tcp::HEADER }>(p.l4)
-        {
-            window = u16::from_be_bytes([h[14], h[15]]);
-            data_offset = h[12] >> 4;
+        if let Some(h) = tcp_header(frame, p) {
             if u16::from_ne_bytes([h[6], h[7]]) == 0 {
                 facts |= l4_fact::SEQ_LOW_ZERO;
             }
@@ -148,10 +164,13 @@ fn transport<F: Frame, T: Told>(frame: &F, p: &Packet, told: &T, with_layout: bo
             facts |= l4_fact::PAYLOAD_8;
         }
     }
-    told.two(field::WINDOW, frame.blur64(window as u64) as u16)
-        & told.one(field::DATA_OFFSET, frame.blur(data_offset))
-        & told.one(field::OPTION_LAYOUT, layout)
-        & told.one(field::L4_FACTS, frame.blur(facts))
+    told.one(field::L4_FACTS, frame.blur(facts))
+}
+
+/// TCP's header, where there is one.
+#[inline(always)]
+fn tcp_header<F: Frame>(frame: &F, p: &Packet) -> Option<[u8; tcp::HEADER]> {
+    if p.l4 != 0 && matches!(p.transport, Transport::Tcp) { frame.bytes(p.l4) } else { None }
 }
 
 /// The first eight bytes of the payload, where there are so many.

@@ -74,15 +74,13 @@ pub fn process<F: Frame + Clone, E: Env>(frame: &F, env: &E) -> Outcome {
 
 /// Counts a decision and says what becomes of the frame.
 #[inline(always)]
-pub fn finish<F: Frame, E: Env>(frame: &F, env: &E, decision: Decision) -> Outcome {
+pub fn finish<F: Frame + Clone, E: Env>(frame: &F, env: &E, decision: Decision) -> Outcome {
     let bytes = frame.len() as u32;
-    // The tail is the same for every outcome: blurred, it is verified once and not once for each reason.
-    let number = frame.blur(decision.number) & 127;
-    let target = frame.blur64(decision.target as u64) as u32;
-    let enforce = frame.blur(decision.enforce as u8) & 1;
-    // A rule that limits has decided only where `settle` says so.
-    let decided = (frame.blur(decision.hold & LIMITED) as u32 & 1).wrapping_sub(1);
-    let rule = frame.blur64(decision.rule as u64) as u32 & decided;
+    let Decision { number, target, .. } = decision;
+    let enforce = decision.enforce as u8;
+    // A rule that limits has decided only where `settle` says so. Without a branch.
+    let decided = ((decision.hold & LIMITED) as u32).wrapping_sub(1);
+    let rule = decision.rule & decided;
     let drops = drops(number) as u8;
     let would = drops & !enforce;
     let count = env.count(target, would != 0, number, bytes);

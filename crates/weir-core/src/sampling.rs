@@ -14,7 +14,7 @@ const SYNS_DENSER: u32 = 2;
 
 /// How many packets a frame is to be sampled for, which is the `count`th of its kind; 0: it is not.
 #[inline(always)]
-pub fn weight<F: Frame>(frame: &F, config: &Config, drops: bool, count: u64) -> u32 {
+pub fn weight<F: Frame + Clone>(frame: &F, config: &Config, drops: bool, count: u64) -> u32 {
     let mask = if drops { config.sample_drop_mask } else { config.sample_pass_mask };
     if mask == u32::MAX {
         return 0;
@@ -22,7 +22,7 @@ pub fn weight<F: Frame>(frame: &F, config: &Config, drops: bool, count: u64) -> 
     let before = count.wrapping_sub(1);
     let denser = mask >> SYNS_DENSER;
     // The frame is looked at only where that may make a difference.
-    if !drops && before & denser as u64 == 0 && is_plain_syn(frame) == Some(true) {
+    if !drops && before & denser as u64 == 0 && is_plain_syn(&frame.refreshed()) == Some(true) {
         return denser + 1;
     }
     if before & mask as u64 == 0 { mask + 1 } else { 0 }

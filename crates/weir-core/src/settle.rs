@@ -30,7 +30,7 @@ const BARS: u32 = flag::CLOSE | flag::SHARED;
 /// Whether a decision is to be settled: the packet passes, and a rule holds it to a limit, or it is a stranger's where these are held back,
 /// or its target challenges, or the turn changes in its connection.
 #[inline(always)]
-pub fn settles<F: Frame, E: Env>(frame: &F, env: &E, d: Decision) -> bool {
+pub fn settles<F: Frame + Clone, E: Env>(frame: &F, env: &E, d: Decision) -> bool {
     let refused = d.number == Reason::SourceSyns as u8;
     if d.target == NODE || !refused && crate::process::drops(d.number & 127) {
         return false;
@@ -62,7 +62,7 @@ fn challenges<E: Env>(env: &E, policy: &TargetPolicy) -> bool {
 
 /// Settles a decision.
 #[inline(always)]
-pub fn settle<F: Frame, E: Env>(frame: &F, env: &E, before: Decision) -> Decision {
+pub fn settle<F: Frame + Clone, E: Env>(frame: &F, env: &E, before: Decision) -> Decision {
     let target = frame.blur64(before.target as u64) as u32 & 0xffff;
     let mut d = Decision { number: frame.blur(before.number), target, ..before };
     let Some(policy) = policy(env, target) else { return d };

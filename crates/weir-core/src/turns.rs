@@ -23,11 +23,11 @@ const MOST: u32 = 1200;
 
 /// The head of a packet in a known flow that may change the turn: it says something that is no full segment of an upload, or resets the connection.
 #[inline(always)]
-pub fn changing<F: Frame>(frame: &F, number: u8) -> Option<Head> {
+pub fn changing<F: Frame + Clone>(frame: &F, number: u8) -> Option<Head> {
     if number != Reason::KnownFlow as u8 {
         return None;
     }
-    match Head::read(frame) {
+    match Head::read(&frame.refreshed()) {
         Read::Head(head) if head.flags & tcp::RST != 0 || head.payload.wrapping_sub(1) < MOST => Some(head),
         _ => None,
     }

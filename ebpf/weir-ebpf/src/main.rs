@@ -79,13 +79,12 @@ fn any_xdp(ctx: XdpContext, settle: &ProgramArray) -> u32 {
 /// What becomes of a decision.
 #[inline(always)]
 fn end_xdp(ctx: &XdpContext, settle: &ProgramArray, frame: &Linear, env: &KernelEnv, decision: Decision) -> u32 {
-    let frame = frame.refreshed();
-    if settle::leave(&frame, env, decision) {
+    if settle::leave(frame, env, decision) {
         // SAFETY: as in `judge_xdp`. Where nothing is in the table the packet is not challenged.
         let _ = unsafe { settle.tail_call(ctx, 0) };
     }
     // Fail-open is decided here and below, and nowhere else: only a stated drop drops.
-    if finish(&frame, env, decision, || interface::of_xdp(ctx)).drop {
+    if finish(frame, env, decision, || interface::of_xdp(ctx)).drop {
         xdp_action::XDP_DROP
     } else {
         xdp_action::XDP_PASS
@@ -122,13 +121,12 @@ pub fn weir_any_tcx(ctx: TcContext) -> i32 {
 /// What becomes of a decision.
 #[inline(always)]
 fn end_tcx(ctx: &TcContext, frame: &Linear, env: &KernelEnv, decision: Decision) -> i32 {
-    let frame = frame.refreshed();
-    if settle::leave(&frame, env, decision) {
+    if settle::leave(frame, env, decision) {
         // SAFETY: as in `end_xdp`.
         let _ = unsafe { maps::SETTLE_TCX.tail_call(ctx, 0) };
     }
     // "Unspecified" lets programs of others have their say.
-    if finish(&frame, env, decision, || interface::of_skb(ctx)).drop { TC_ACT_SHOT as i32 } else { TC_ACT_UNSPEC }
+    if finish(frame, env, decision, || interface::of_skb(ctx)).drop { TC_ACT_SHOT as i32 } else { TC_ACT_UNSPEC }
 }
 
 /// Behind these by tail call, where the target challenges: the last steps have a verifier's budget of their own.

@@ -29,14 +29,14 @@ const TARGET_TINY: Rate = Rate::per_second(1000, 1000);
 const SOURCE_AMPLE: Rate = Rate::per_second(100_000, 25_000_000);
 const TARGET_AMPLE: Rate = Rate::per_second(1_000_000, 1_000_000_000);
 
-/// What the bench's rules look at last: everything before it is looked at as well.
+/// What the bench's rules look at last.
 #[derive(Debug, Clone, Copy)]
 pub enum Last {
-    /// The last byte of a SYN's window.
+    /// The last byte of a SYN's window, after protocol, ports, length and flags.
     Window,
-    /// The layout of a SYN's options.
+    /// The layout of a SYN's options, after the IP header.
     Layout,
-    /// The eighth byte of a segment's payload.
+    /// The eighth byte of a segment's payload, after everything else.
     Payload,
 }
 
@@ -137,9 +137,10 @@ fn rule(i: usize, last: Last) -> String {
     match (i % 2, last) {
         (0, _) => format!("udp and dport {} and ttl ~64", 20_000 + i),
         (_, Last::Window) => format!("tcp and dport {WEB} and flags = syn and window {}", 64_000 + i),
-        (_, Last::Layout) => format!("tcp and dport {WEB} and flags = syn and layout {}", 100 + i),
+        (_, Last::Layout) => format!("tcp and dport {WEB} and flags = syn and ttl 64 and layout {}", 100 + i),
         (_, Last::Payload) => {
-            format!("tcp and dport {WEB} and flags = ack and payload = 0x00000000000000{:02x}", 100 + i)
+            let head = format!("tcp and dport {WEB} and flags = ack and ttl 64 and payload");
+            format!("{head} and payload = 0x00000000000000{:02x}", 100 + i)
         }
     }
 }

@@ -65,6 +65,8 @@ fn both_rules(old: &RuleTables, new: &RuleTables) -> RuleTables {
     both.known |= old.known & !taken;
     both.needs_layout |= old.needs_layout & !taken;
     both.needs_payload |= old.needs_payload & !taken;
+    both.needs_headers |= old.needs_headers & !taken;
+    both.needs_facts |= old.needs_facts & !taken;
     for (slot, owner) in both.owner.iter_mut().enumerate().filter(|(slot, _)| taken >> slot & 1 == 0) {
         *owner = old.owner[slot];
     }

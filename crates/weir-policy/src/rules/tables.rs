@@ -1,7 +1,9 @@
 //! The bit-vector tables as `weir-abi` lays them out: reading a slot back, writing one, and deciding a match vector.
 
+use std::ops::BitOr;
+
 use weir_abi::RuleTables;
-use weir_abi::rules::{FIELDS, SLOTS, field};
+use weir_abi::rules::{FIELDS, SLOTS, field, l4_fact};
 
 use super::shape::Conjunction;
 use super::{ByteSet, MatchVector};
@@ -17,7 +19,9 @@ pub fn empty() -> Box<RuleTables> {
         limit: 0,
         insist: 0,
         needs_payload: 0,
-        reserved: 0,
+        needs_headers: 0,
+        needs_facts: 0,
+        reserved: [0; 7],
         owner: [0; SLOTS],
     })
 }
@@ -33,12 +37,14 @@ pub(crate) fn write(tables: &mut RuleTables, slot: usize, conjunction: &Conjunct
     for (words, set) in tables.words.iter_mut().zip(conjunction) {
         set.values().for_each(|v| words[usize::from(v)] |= bit);
     }
-    if conjunction[field::OPTION_LAYOUT] != ByteSet::FULL {
-        tables.needs_layout |= bit;
+    let looks_at = |field: usize| if conjunction[field] == ByteSet::FULL { 0 } else { bit };
+    tables.needs_layout |= looks_at(field::OPTION_LAYOUT);
+    let facts = &conjunction[field::L4_FACTS];
+    if !(0..=u8::MAX).filter(|v| v & l4_fact::PRESENT != 0).all(|v| facts.contains(v)) {
+        tables.needs_facts |= bit;
     }
-    if conjunction[field::PAYLOAD..].iter().any(|set| *set != ByteSet::FULL) {
-        tables.needs_payload |= bit;
-    }
+    tables.needs_headers |= field::HEADERS.into_iter().map(looks_at).fold(0, BitOr::bitor);
+    tables.needs_payload |= (field::PAYLOAD..FIELDS).map(looks_at).fold(0, BitOr::bitor);
     tables.owner[slot] = owner;
 }
 
