@@ -313,7 +313,13 @@ const SLOTS: [u64; Feature::ALL.len()] = {
 /// Index of a counter in the flat array: CPUs outermost, so that no two CPUs write one cache line.
 #[inline(always)]
 pub const fn counter_index(cpu: u32, targets: u32, target: u32, would: bool, reason: u8) -> u32 {
-    (cpu * targets + target) * COUNTER_SLOTS as u32 + if would { REASON_SLOTS as u32 } else { 0 } + reason as u32
+    (cpu * targets + target) * COUNTER_SLOTS as u32 + counter_slot(would, reason) as u32
+}
+
+/// Index of a counter among its target's.
+#[inline(always)]
+pub const fn counter_slot(would: bool, reason: u8) -> usize {
+    if would { REASON_SLOTS + reason as usize } else { reason as usize }
 }
 
 /// Index of a target's first feature in the flat array of features.

@@ -1,5 +1,8 @@
 //! Names and default sizes of the maps, shared by the kernel program, the loader and `bpftool` users.
 
+use crate::counters::{COUNTER_SLOTS, FEATURE_SLOTS};
+use crate::prefix::{SLOTS4_WORDS, SLOTS6_WORDS};
+
 /// One [`crate::Config`].
 pub const CONFIG: &str = "CONFIG";
 /// Two bits per IPv4 /24.
@@ -109,6 +112,21 @@ pub const PINNED: [&str; 32] = [
     SAMPLE_BUDGETS,
 ];
 
+/// Elements that one entry of a map holds. The kernel finds an entry by a key in memory, and the load of a key waits for its store (some
+/// seven cycles here); an element within an entry is an addition away. User space maps arrays into its memory, where that makes no difference.
+pub fn per_entry(map: &str) -> u32 {
+    match map {
+        SLOTS4 => SLOTS4_WORDS,
+        SLOTS6 => SLOTS6_WORDS,
+        SOURCES => DEFAULT_SOURCE_LINES,
+        COUNTERS => COUNTER_SLOTS as u32,
+        FEATURES => FEATURE_SLOTS as u32,
+        TARGET_CACHE => TARGET_CACHE_ENTRIES,
+        PART_CACHE => PART_CACHE_ENTRIES,
+        _ => 1,
+    }
+}
+
 /// Keys of [`LENGTHS`] from here on are scoped lists: base + 2 × list + (1 for IPv6, 0 for IPv4).
 pub const SCOPED_LENGTHS_BASE: u32 = 1 << 25;
 
@@ -119,7 +137,7 @@ pub const PART_CACHE_ENTRIES: u32 = 1 << 10;
 
 /// Default number of targets.
 pub const DEFAULT_TARGETS: u32 = 256;
-/// Default number of source lines (64 bytes each, and as many for SYNs and bytes).
+/// Default number of source lines (64 bytes each, and as many for SYNs and bytes), and the most that there can be.
 pub const DEFAULT_SOURCE_LINES: u32 = 1 << 15;
 /// Default number of lines of known flows: a million flows in 4 MiB, and 2 MiB of pending handshakes.
 pub const DEFAULT_FLOW_LINES: u32 = 1 << 17;

@@ -148,17 +148,19 @@ fn of_address<F: Frame, E: Env>(frame: &F, env: &E, p: &Packet, src: Addr, dst: 
         }
         return d;
     }
-    let (mut listed, mut entry) = (GO_ON, 0);
+    let (mut listed, mut entry, mut counted) = (GO_ON, 0, target);
     if policy.list != 0 {
         let found = lists::scoped(frame, env, policy.list, blurred(frame, src));
         entry = found.rule;
         listed = frame.blur(answer(found.reason));
+        // What its list denies is no attack to be answered: it counts for nobody.
+        if listed == Reason::DenyScoped as u8 {
+            counted = NODE;
+        }
     }
     let (listed, entry) = (frame.blur(listed), frame.blur64(entry as u64) as u32);
+    let counted = frame.blur64(counted as u64) as u32;
     let slot = features::slot(frame, &p.blurred(frame), bytes);
-    // What its list denies is no attack to be answered: it counts for nobody. Without a branch, as below.
-    let counts = frame.blur((listed != Reason::DenyScoped as u8) as u8) as u32 & 1;
-    let counted = target & 0u32.wrapping_sub(counts);
     env.feature(counted, frame.blur(slot) & 63);
     let flow = connections::received(frame, env, &p.blurred(frame), counted);
     let seen = Seen { known, flow: frame.blur(flow), listed, entry, cells };

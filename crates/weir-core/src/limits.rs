@@ -273,7 +273,7 @@ const RACE_SHIFT: u32 = 3;
 /// A distance, or nothing where it is negative. Without a branch.
 #[inline(always)]
 fn positive<F: Frame>(frame: &F, distance: u32) -> u32 {
-    let negative = frame.blur64((distance as i32 >> 31) as u64) as u32;
+    let negative = frame.blur64((distance as i32 >> 31) as u32 as u64) as u32;
     distance & !negative
 }
 

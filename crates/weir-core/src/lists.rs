@@ -71,6 +71,10 @@ fn node4<F: Frame, E: Env>(frame: &F, env: &E, src: Addr, wide_lens: u32) -> Lis
             return listed(&entry, LIST_NODE);
         }
     }
+    // Most that comes is listed nowhere.
+    if state as u32 | timed == State::None as u32 {
+        return UNLISTED;
+    }
     // However the walk came here, the loop is verified once.
     let state = State::from_bits(frame.blur(state as u8) as u64);
     let timed = frame.blur64(timed as u64) as u32;

@@ -38,7 +38,7 @@ pub fn of(object: &Object, image: &TableImage) -> Result<Vec<MapUse>> {
         .map(|name| {
             let map = object.map(name)?;
             let info = sys::map_info(map).map_err(|e| failed(format!("asking for the size of {name}"), e))?;
-            let capacity = u64::from(info.entries);
+            let capacity = u64::from(info.entries) * u64::from(maps::per_entry(name));
             Ok(MapUse { name, entries: held(name).map_or(capacity, |n| n as u64), capacity, bytes: memory(map)? })
         })
         .collect()

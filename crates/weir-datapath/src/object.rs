@@ -8,11 +8,9 @@ use std::path::Path;
 use aya::maps::{Map, MapData, RingBuf};
 use aya::programs::{Extension, ProgramError, SchedClassifier, Xdp, loaded_programs};
 use aya::{Ebpf, EbpfLoader};
-use weir_abi::counters::COUNTER_SLOTS;
 use weir_abi::flow::PENDING_PER_LINE;
-use weir_abi::maps::{PART_CACHE_ENTRIES, TARGET_CACHE_ENTRIES};
 use weir_abi::rules::SLOTS;
-use weir_abi::{Config, FEATURE_SLOTS, maps};
+use weir_abi::{Config, maps};
 
 use crate::error::{DatapathError, Result};
 use crate::sys;
@@ -48,7 +46,7 @@ pub const CLOCK: &str = "weir_clock";
 pub struct Sizes {
     /// Targets, the node's own number 0 included.
     pub targets: u32,
-    /// Source lines, a power of two.
+    /// Source lines, a power of two; at most [`maps::DEFAULT_SOURCE_LINES`].
     pub source_lines: u32,
     /// Fragment slots, a power of two.
     pub fragment_slots: u32,
@@ -88,7 +86,7 @@ impl Sizes {
         Some(match map {
             maps::POLICIES => 2 * self.targets,
             maps::TARGET_CELLS => self.targets,
-            maps::SOURCES | maps::SOURCE_PREFIXES | maps::SOURCE_EXTRAS | maps::PREFIX_EXTRAS => self.source_lines,
+            maps::SOURCE_PREFIXES | maps::SOURCE_EXTRAS | maps::PREFIX_EXTRAS => self.source_lines,
             maps::FRAGMENTS => self.fragment_slots,
             maps::FLOWS => self.flow_lines,
             maps::PENDING => self.flow_lines * PENDING_PER_LINE,
@@ -96,12 +94,9 @@ impl Sizes {
             maps::RETRIES => self.retry_slots,
             maps::PARTS4 => self.parts,
             maps::PREFIXES => self.prefixes,
-            maps::COUNTERS => per_cpu_and_target * COUNTER_SLOTS as u32,
-            maps::FEATURES => per_cpu_and_target * FEATURE_SLOTS as u32,
+            maps::COUNTERS | maps::FEATURES => per_cpu_and_target,
             maps::RULE_COUNTERS => self.cpus * SLOTS as u32,
-            maps::SAMPLE_BUDGETS => self.cpus,
-            maps::TARGET_CACHE => self.cpus * TARGET_CACHE_ENTRIES,
-            maps::PART_CACHE => self.cpus * PART_CACHE_ENTRIES,
+            maps::SAMPLE_BUDGETS | maps::TARGET_CACHE | maps::PART_CACHE => self.cpus,
             _ => return None,
         })
     }

@@ -1,7 +1,7 @@
 //! `weir_core::Env` over the kernel's maps.
 
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_jiffies64};
-use weir_abi::counters::{counter_index, feature_index};
+use weir_abi::counters::{COUNTER_SLOTS, FEATURE_SLOTS, counter_slot};
 use weir_abi::maps::{PART_CACHE_ENTRIES, TARGET_CACHE_ENTRIES};
 use weir_abi::rules::SLOTS;
 use weir_abi::{
@@ -67,7 +67,7 @@ impl Env for KernelEnv {
 
     #[inline(always)]
     fn slots4(&self, word: u32) -> u64 {
-        maps::SLOTS4.get(word).copied().unwrap_or(0)
+        maps::SLOTS4.get(0).map_or(0, |words| words[word as usize & (words.len() - 1)])
     }
 
     #[inline(always)]
@@ -80,11 +80,11 @@ impl Env for KernelEnv {
     #[inline(always)]
     fn in_part4(&self, ip: u32) -> u32 {
         let h = ip.wrapping_mul(0x9E37_79B9) >> (32 - PART_CACHE_ENTRIES.ilog2());
-        let Some(slot) = maps::PART_CACHE.get_ptr_mut(self.cpu * PART_CACHE_ENTRIES | h) else {
+        let Some(own) = maps::PART_CACHE.get_ptr_mut(self.cpu) else {
             return 0;
         };
         // SAFETY: as in `target`.
-        let cached = unsafe { &mut *slot };
+        let cached = unsafe { &mut (*own)[h as usize & (PART_CACHE_ENTRIES as usize - 1)] };
         if cached.ip == ip && cached.generation == self.config.generation {
             return cached.said;
         }
@@ -96,7 +96,7 @@ impl Env for KernelEnv {
 
     #[inline(always)]
     fn slots6(&self, word: u32) -> u64 {
-        maps::SLOTS6.get(word).copied().unwrap_or(0)
+        maps::SLOTS6.get(0).map_or(0, |words| words[word as usize & (words.len() - 1)])
     }
 
     #[inline(always)]
@@ -123,11 +123,11 @@ impl Env for KernelEnv {
         let ports = (key.port as u64) << 8 | key.proto as u64;
         let h = (key.addr.lo ^ key.addr.hi.rotate_left(32) ^ ports << 40).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let h = (h >> (64 - TARGET_CACHE_ENTRIES.ilog2())) as u32;
-        let Some(slot) = maps::TARGET_CACHE.get_ptr_mut(self.cpu * TARGET_CACHE_ENTRIES | h) else {
+        let Some(own) = maps::TARGET_CACHE.get_ptr_mut(self.cpu) else {
             return targets::NONE;
         };
-        // SAFETY: the slot is this CPU's own, and packet programs on one CPU do not interrupt each other.
-        let cached = unsafe { &mut *slot };
+        // SAFETY: the entry is this CPU's own, and packet programs on one CPU do not interrupt each other.
+        let cached = unsafe { &mut (*own)[h as usize & (TARGET_CACHE_ENTRIES as usize - 1)] };
         if cached.generation == self.config.generation
             && cached.key.addr.lo == key.addr.lo
             && cached.key.addr.hi == key.addr.hi
@@ -159,7 +159,7 @@ impl Env for KernelEnv {
 
     #[inline(always)]
     fn source(&self, line: u32) -> Option<&SourceLine> {
-        maps::SOURCES.get(line).map(|shared| &shared.0)
+        maps::SOURCES.get(0).map(|shared| &shared.0[line as usize & (shared.0.len() - 1)])
     }
 
     #[inline(always)]
@@ -264,22 +264,25 @@ impl Env for KernelEnv {
 
     #[inline(always)]
     fn count(&self, target: u32, would: bool, reason: u8, bytes: u32) -> u64 {
-        let index = counter_index(self.cpu, self.config.targets, target, would, reason);
-        let Some(counter) = maps::COUNTERS.get_ptr_mut(index) else { return 0 };
+        let Some(counters) = maps::COUNTERS.get_ptr_mut(self.cpu * self.config.targets + target) else { return 0 };
+        let slot = counter_slot(would, reason);
+        if slot >= COUNTER_SLOTS {
+            return 0;
+        }
         // SAFETY: as in `count_rule`.
         unsafe {
-            let packets = (*counter).packets + 1;
-            (*counter).packets = packets;
-            (*counter).bytes += bytes as u64;
-            packets
+            let counter = &mut (*counters)[slot];
+            counter.packets += 1;
+            counter.bytes += bytes as u64;
+            counter.packets
         }
     }
 
     #[inline(always)]
     fn feature(&self, target: u32, slot: u8) {
-        if let Some(count) = maps::FEATURES.get_ptr_mut(feature_index(self.cpu, self.config.targets, target, slot)) {
+        if let Some(counts) = maps::FEATURES.get_ptr_mut(self.cpu * self.config.targets + target) {
             // SAFETY: as in `count_rule`.
-            unsafe { *count += 1 }
+            unsafe { (*counts)[slot as usize & (FEATURE_SLOTS - 1)] += 1 }
         }
     }
 }

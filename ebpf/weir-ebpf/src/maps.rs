@@ -1,4 +1,5 @@
-//! The maps. Sizes here are defaults; the loader sets those of the machine. Meaning and layout: `weir_abi`.
+//! The maps. Sizes here are defaults; the loader sets those of the machine. Meaning and layout: `weir_abi`. Why some have many elements in
+//! one entry: [`weir_abi::maps::per_entry`].
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, ProgramArray, RingBuf};
@@ -34,11 +35,11 @@ unsafe impl<T> Sync for Shared<T> {}
 #[map]
 pub static CONFIG: Array<Config> = Array::with_max_entries(1, MMAPABLE);
 #[map]
-pub static SLOTS4: Array<u64> = Array::with_max_entries(SLOTS4_WORDS, MMAPABLE);
+pub static SLOTS4: Array<[u64; SLOTS4_WORDS as usize]> = Array::with_max_entries(1, MMAPABLE);
 #[map]
 pub static PARTS4: HashMap<u32, Part4> = HashMap::with_max_entries(1 << 20, NO_PREALLOC);
 #[map]
-pub static SLOTS6: Array<u64> = Array::with_max_entries(SLOTS6_WORDS, MMAPABLE);
+pub static SLOTS6: Array<[u64; SLOTS6_WORDS as usize]> = Array::with_max_entries(1, MMAPABLE);
 #[map]
 pub static LENGTHS: HashMap<u32, Lengths6> = HashMap::with_max_entries(1 << 20, NO_PREALLOC);
 #[map]
@@ -50,7 +51,7 @@ pub static TARGETS: HashMap<TargetKey, u32> = HashMap::with_max_entries(1 << 16,
 #[map]
 pub static POLICIES: Array<TargetPolicy> = Array::with_max_entries(2 * DEFAULT_TARGETS, MMAPABLE);
 #[map]
-pub static SOURCES: Array<Shared<SourceLine>> = Array::with_max_entries(DEFAULT_SOURCE_LINES, MMAPABLE);
+pub static SOURCES: Array<Shared<[SourceLine; DEFAULT_SOURCE_LINES as usize]>> = Array::with_max_entries(1, MMAPABLE);
 #[map]
 pub static SOURCE_PREFIXES: Array<Shared<SourceLine>> = Array::with_max_entries(DEFAULT_SOURCE_LINES, MMAPABLE);
 #[map]
@@ -95,9 +96,9 @@ pub static SETTLE_TCX: ProgramArray = ProgramArray::with_max_entries(1, 0);
 #[map]
 pub static RULES: Array<RuleTables> = Array::with_max_entries(2, MMAPABLE);
 #[map]
-pub static COUNTERS: Array<Counter> = Array::with_max_entries(DEFAULT_TARGETS * COUNTER_SLOTS as u32, MMAPABLE);
+pub static COUNTERS: Array<[Counter; COUNTER_SLOTS]> = Array::with_max_entries(DEFAULT_TARGETS, MMAPABLE);
 #[map]
-pub static FEATURES: Array<u64> = Array::with_max_entries(DEFAULT_TARGETS * FEATURE_SLOTS as u32, MMAPABLE);
+pub static FEATURES: Array<[u64; FEATURE_SLOTS]> = Array::with_max_entries(DEFAULT_TARGETS, MMAPABLE);
 #[map]
 pub static RULE_COUNTERS: Array<Counter> = Array::with_max_entries(SLOTS as u32, MMAPABLE);
 #[map]
@@ -108,11 +109,11 @@ pub static SAMPLE_BUDGETS: Array<SampleBudget> = Array::with_max_entries(1, MMAP
 /// What each CPU remembers of the target map. Not pinned, and each CPU has elements of its own: it is only a shortcut. No per-CPU
 /// array, because finding an element there takes two loads more, each of which waits for the one before.
 #[map]
-pub static TARGET_CACHE: Array<CachedTarget> = Array::with_max_entries(TARGET_CACHE_ENTRIES, MMAPABLE);
+pub static TARGET_CACHE: Array<[CachedTarget; TARGET_CACHE_ENTRIES as usize]> = Array::with_max_entries(1, MMAPABLE);
 
 /// What each CPU remembers of partly listed /24s, by address.
 #[map]
-pub static PART_CACHE: Array<CachedPart> = Array::with_max_entries(PART_CACHE_ENTRIES, MMAPABLE);
+pub static PART_CACHE: Array<[CachedPart; PART_CACHE_ENTRIES as usize]> = Array::with_max_entries(1, MMAPABLE);
 
 /// What was said of one address in a partly listed /24.
 #[repr(C)]
