@@ -10,6 +10,7 @@
 //! others: `n` random sources of `r` packets per second in all charge a cell with at most `2 r / (8 L)` packets per second.
 
 use weir_abi::limit::{BYTE_COST_SHIFT, EPOCH_SHIFT, Limit, Limits, SOURCE_UNIT_SHIFT, TARGET_UNIT_SHIFT};
+use weir_abi::policy::flag;
 use weir_abi::{Addr, Cell32, Cell64, Config, Reason, SourceExtra, SourceLine, TargetCells, TargetPolicy};
 
 use weir_wire::Frame;
@@ -19,14 +20,11 @@ use crate::hash::{hash2, source_hash};
 use crate::judge::GO_ON;
 
 /// What of a packet the limits count.
-#[derive(Clone, Copy, Debug)]
-pub struct Load {
+pub struct Load<S> {
     /// Frame length in bytes.
     pub bytes: u32,
-    /// It asks for a new connection.
-    pub syn: bool,
-    /// It does, and nobody else has a say in that: the target's limit of them is charged now.
-    pub target_syn: bool,
+    /// Tells whether it asks for a new connection, which is asked only where that is limited.
+    pub syn: S,
 }
 
 /// A source's hash, 0 where sources are not limited, and its line of cells.
@@ -74,7 +72,7 @@ pub fn check<F: Frame, E: Env>(
     target: u32,
     src: Addr,
     ahead: Option<Place<'_>>,
-    load: Load,
+    load: &Load<impl Fn() -> bool>,
 ) -> u8 {
     let config = env.config();
     let mut number = GO_ON;
@@ -96,7 +94,9 @@ pub fn check<F: Frame, E: Env>(
         && policy.target.any()
         && let Some(cells) = env.target_cells(target)
     {
-        number = frame.answer(check_target(env, cells, &policy.target, load));
+        // A forged flood must not use up what the target takes as a whole: the challenge comes first, see `settle`.
+        let syns = !policy.has(flag::CHALLENGE);
+        number = frame.answer(check_target(env, cells, &policy.target, syns, load));
     }
     number
 }
@@ -111,14 +111,14 @@ const _: () = {
 
 /// The target's own limits.
 #[inline(always)]
-fn check_target<E: Env>(env: &E, cells: &TargetCells, l: &Limits, load: Load) -> u8 {
+fn check_target<E: Env>(env: &E, cells: &TargetCells, l: &Limits, syns: bool, load: &Load<impl Fn() -> bool>) -> u8 {
     if l.packets.cost != 0 && charge64(env, &cells.packets, l.packets.cost, l.packets.window) {
         return Reason::TargetPackets as u8;
     }
     if l.bytes.cost != 0 && charge64(env, &cells.bytes, byte_cost(&l.bytes, load.bytes), l.bytes.window) {
         return Reason::TargetBytes as u8;
     }
-    if load.target_syn && l.syns.cost != 0 && charge64(env, &cells.syns, l.syns.cost, l.syns.window) {
+    if l.syns.cost != 0 && syns && (load.syn)() && charge64(env, &cells.syns, l.syns.cost, l.syns.window) {
         return Reason::TargetSyns as u8;
     }
     GO_ON
@@ -141,7 +141,7 @@ pub(crate) fn is_source_over<F: Frame, E: Env>(frame: &F, env: &E, key: u64, src
     let limits = &Limits { packets: OFF, bytes: OFF, syns };
     let config = env.config();
     let h = source_hash(source_key(src), key, &config.seed);
-    let load = Load { bytes: 0, syn: true, target_syn: false };
+    let load = &Load { bytes: 0, syn: || true };
     let extra = || env.source_extra(line_of(h, config));
     match env.source(line_of(h, config)) {
         Some(line) => check_line(frame, env, line, extra, h, limits, load, Reason::SourcePackets as u8) != GO_ON,
@@ -189,7 +189,7 @@ fn check_line<'a, F: Frame, E: Env>(
     extra: impl Fn() -> Option<&'a SourceExtra>,
     h: u64,
     limits: &Limits,
-    load: Load,
+    load: &Load<impl Fn() -> bool>,
     base: u8,
 ) -> u8 {
     let i = (h >> 32) as usize & 7;
@@ -220,8 +220,8 @@ fn check_line<'a, F: Frame, E: Env>(
         number = frame.answer(if over { base + 1 } else { GO_ON });
     }
     if number == GO_ON
-        && load.syn
         && limits.syns.cost != 0
+        && (load.syn)()
         && let Some(extra) = extra()
     {
         let l = &limits.syns;

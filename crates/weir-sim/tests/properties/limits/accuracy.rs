@@ -4,10 +4,9 @@
 use weir_abi::Addr;
 use weir_abi::limit::Limits;
 use weir_abi::policy::TargetPolicy;
-use weir_core::limits::Load;
 use weir_policy::limits::{Cell, Rate, Unit};
 
-use super::node::{HZ, PACKET, conforms, env, limit, packets, per_source};
+use super::node::{HZ, Load, PACKET, conforms, env, limit, packets, per_source};
 
 const ANN: Addr = Addr::v4(0x0a01_0107);
 
@@ -57,7 +56,7 @@ fn packets_of_a_source_and_of_a_target() {
 
 #[test]
 fn bytes_of_mixed_frames() {
-    let loads = [64, 1514, 100, 9000, 60, 1514, 1514].map(|bytes| Load { bytes, syn: false, target_syn: false });
+    let loads = [64, 1514, 100, 9000, 60, 1514, 1514].map(|bytes| Load { bytes, syn: false });
     for average in [100_000, 1_000_000, 10_000_000, 125_000_000] {
         for (cell, source) in [(Cell::Source, true), (Cell::Target, false)] {
             let l = limit(cell, Unit::Bytes, Rate::per_second(average, average));

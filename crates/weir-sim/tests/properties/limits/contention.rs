@@ -7,11 +7,10 @@ use std::thread;
 use weir_abi::Addr;
 use weir_abi::limit::Limits;
 use weir_abi::policy::TargetPolicy;
-use weir_core::limits::Load;
 use weir_policy::limits::{Cell, Rate, Unit};
 use weir_sim::env::SimEnv;
 
-use super::node::{HZ, conforms, env, limit, packets, per_source};
+use super::node::{HZ, Load, conforms, env, limit, packets, per_source};
 
 const ANN: Addr = Addr::v4(0x0a01_0107);
 
@@ -47,7 +46,7 @@ fn hammer(threads: u32, policy: &TargetPolicy, each_tick: u64, ticks: u64) -> f6
             let (env, clock, passed) = (&env, &clock, &passed);
             scope.spawn(move || {
                 let cpu = env.cpu(number);
-                let load = Load { bytes: 1000, syn: number % 2 == 0, target_syn: number % 2 == 0 };
+                let load = Load { bytes: 1000, syn: number % 2 == 0 };
                 let mut mine = 0;
                 while clock.advance(2 * ticks) {
                     if conforms(&cpu, policy, ANN, load) && clock.offered.load(Ordering::Relaxed) > ticks * each_tick {
@@ -113,14 +112,13 @@ fn every_charge_of_a_target_counts() {
     let env = env(16, 8, 4);
     env.set_tick(1 << 20);
     // The first one finds the cell idle and sets it.
-    assert!(conforms(&env.cpu(0), &policy, ANN, Load { bytes: 60, syn: false, target_syn: false }));
+    assert!(conforms(&env.cpu(0), &policy, ANN, Load { bytes: 60, syn: false }));
     thread::scope(|scope| {
         for number in 0..8 {
             let (env, policy) = (&env, &policy);
             scope.spawn(move || {
-                let passed = (0..20_000).filter(|_| {
-                    conforms(&env.cpu(number), policy, ANN, Load { bytes: 60, syn: false, target_syn: false })
-                });
+                let passed =
+                    (0..20_000).filter(|_| conforms(&env.cpu(number), policy, ANN, Load { bytes: 60, syn: false }));
                 assert_eq!(passed.count(), 20_000);
             });
         }

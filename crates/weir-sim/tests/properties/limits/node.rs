@@ -4,7 +4,7 @@ use weir_abi::Addr;
 use weir_abi::limit::{Limit, Limits};
 use weir_abi::policy::TargetPolicy;
 use weir_core::judge::GO_ON;
-use weir_core::limits::{Load, check};
+use weir_core::limits::{self, check};
 use weir_policy::TableImage;
 use weir_policy::limits::{Cell, Rate, Unit, compile};
 use weir_sim::env::{Cpu, SimEnv, Sizes};
@@ -46,10 +46,20 @@ pub fn env(lines: u32, cpus: u32, seed: u64) -> SimEnv {
     SimEnv::new(TableImage::empty(), &sizes).unwrap()
 }
 
+/// What of a packet the limits count.
+#[derive(Clone, Copy)]
+pub struct Load {
+    /// Frame length in bytes.
+    pub bytes: u32,
+    /// It asks for a new connection.
+    pub syn: bool,
+}
+
 /// Whether a packet of a source conforms.
 pub fn conforms(cpu: &Cpu, policy: &TargetPolicy, src: Addr, load: Load) -> bool {
-    check(&Bytes::new(&[]), cpu, policy, TARGET, src, None, load) == GO_ON
+    check(&Bytes::new(&[]), cpu, policy, TARGET, src, None, &limits::Load { bytes: load.bytes, syn: || load.syn })
+        == GO_ON
 }
 
 /// A packet of 100 bytes that is no SYN.
-pub const PACKET: Load = Load { bytes: 100, syn: false, target_syn: false };
+pub const PACKET: Load = Load { bytes: 100, syn: false };
