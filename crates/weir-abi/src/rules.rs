@@ -38,8 +38,8 @@ pub mod field {
     /// First payload byte; eight of them follow each other.
     pub const PAYLOAD: usize = 16;
 
-    /// What stands in the IP header and is read only for conjunctions that look at it ([`super::RuleTables::needs_headers`]).
-    pub const HEADERS: [usize; 3] = [TTL, TOS, IP_FACTS];
+    /// What is looked up only for conjunctions that name it ([`super::RuleTables::needs_headers`]): the rest of the IP header.
+    pub const HEADERS: [usize; 5] = [TTL, TOS, LENGTH, LENGTH + 1, IP_FACTS];
 }
 
 /// Bits of the field [`field::IP_FACTS`].
@@ -93,9 +93,9 @@ pub struct RuleTables {
     pub insist: u64,
     /// Conjunctions that look at the payload, which is read only where one of these fits all else.
     pub needs_payload: u64,
-    /// Conjunctions that look at [`field::HEADERS`], which are read only where one of these fits what was read anyway.
+    /// Conjunctions that look at [`field::HEADERS`], which are looked up only where one of these fits what was before.
     pub needs_headers: u64,
-    /// Conjunctions that ask more of [`field::L4_FACTS`] than that the transport header was read, likewise.
+    /// Conjunctions that look at [`field::DATA_OFFSET`] or ask more of [`field::L4_FACTS`] than that the transport header was read, likewise.
     pub needs_facts: u64,
     /// Room to the end of the line.
     pub reserved: [u64; 7],

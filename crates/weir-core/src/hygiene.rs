@@ -64,10 +64,25 @@ pub fn serves(policy: &TargetPolicy, number: u8) -> bool {
 /// Flag combinations that no state of RFC 9293 sends. ECN bits are left out of account; SYN with data or with ECN is legal.
 #[inline(always)]
 pub fn tcp_flags(flags: u8) -> Option<Reason> {
-    let f = flags & 0x3f;
-    if f & tcp::ACK != 0 && f & (tcp::SYN | tcp::RST | tcp::FIN) == 0 {
-        return None;
+    if LEGAL >> (flags & 0x3f) & 1 != 0 { None } else { illegal(flags & 0x3f) }
+}
+
+/// Bit `f` is set where the flags `f` are legal: one look for nearly every packet.
+const LEGAL: u64 = {
+    let mut legal = 0;
+    let mut f = 0;
+    while f < 64 {
+        if illegal(f).is_none() {
+            legal |= 1 << f;
+        }
+        f += 1;
     }
+    legal
+};
+
+/// Why flags are not legal, if so.
+#[inline(always)]
+const fn illegal(f: u8) -> Option<Reason> {
     if f & tcp::SYN != 0 {
         if f & tcp::FIN != 0 {
             return Some(Reason::TcpSynFin);

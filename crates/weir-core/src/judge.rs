@@ -234,7 +234,6 @@ fn of_target<F: Frame, E: Env>(
         let step = hygiene::check(policy, &p.blurred(frame), blurred(frame, src), blurred(frame, dst), is_known != 0);
         number = frame.answer(answer(step));
     }
-    let p = &plain::forgotten(frame, p);
     if number == GO_ON && policy.rules != 0 {
         let matched = frame.blur64(of_rules(frame, env, &p.blurred(frame), policy.rules, is_known, bytes));
         // Most packets match none. Only where the verifier has the room.

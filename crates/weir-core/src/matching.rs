@@ -82,15 +82,13 @@ pub fn matches<F: Frame>(frame: &F, p: &Packet, tables: &RuleTables, among: u64)
 /// First round: what the parser has read anyway.
 #[inline(always)]
 fn known<T: Told>(p: &Packet, told: &T) -> u64 {
-    let length = if p.ip.length > 0xffff { 0xffff } else { p.ip.length as u16 };
     told.one(field::PROTOCOL, p.ip.proto)
-        & told.two(field::LENGTH, length)
         & told.two(field::SOURCE_PORT, p.source_port)
         & told.two(field::DESTINATION_PORT, p.destination_port)
         & told.one(field::TCP_FLAGS, p.tcp_flags)
 }
 
-/// Second round: fields and facts of the IP header and of TCP's.
+/// Second round: fields and facts of the IP header.
 #[inline(always)]
 fn headers<F: Frame, T: Told>(frame: &F, p: &Packet, told: &T) -> u64 {
     let (mut tos, mut ttl) = (0, 0);
@@ -122,37 +120,36 @@ fn headers<F: Frame, T: Told>(frame: &F, p: &Packet, told: &T) -> u64 {
     }
     // Blurred: each combination of facts would be a state of its own to the verifier.
     let facts = frame.blur(facts);
-    told.one(field::TTL, ttl) & told.one(field::TOS, tos) & told.one(field::IP_FACTS, facts)
+    let length = if p.ip.length > 0xffff { 0xffff } else { p.ip.length as u16 };
+    told.two(field::LENGTH, length)
+        & told.one(field::TTL, ttl)
+        & told.one(field::TOS, tos)
+        & told.one(field::IP_FACTS, facts)
 }
 
 const _: () = assert!(ip_fact::DF == 0x40 >> 5);
 
-/// Third round: TCP's own fields, the option layout where a rule looks at it.
+/// Third round: TCP's window, the option layout where a rule looks at it.
 #[inline(always)]
 fn transport<F: Frame, T: Told>(frame: &F, p: &Packet, told: &T, with_layout: bool) -> u64 {
     // First, while little else is known: its loop is verified once for each thing that is.
     let layout = if with_layout { layout(frame, p) } else { 0 };
     let layout = frame.blur(layout);
-    let (mut window, mut data_offset) = (0, 0);
-    if let Some(h) = tcp_header(frame, p) {
-        window = u16::from_be_bytes([h[14], h[15]]);
-        data_offset = h[12] >> 4;
-    }
-    told.two(field::WINDOW, frame.blur64(window as u64) as u16)
-        & told.one(field::DATA_OFFSET, frame.blur(data_offset))
-        & told.one(field::OPTION_LAYOUT, layout)
+    let window = tcp_header(frame, p).map_or(0, |h| u16::from_be_bytes([h[14], h[15]]));
+    told.two(field::WINDOW, frame.blur64(window as u64) as u16) & told.one(field::OPTION_LAYOUT, layout)
 }
 
-/// Fourth round: facts of the transport header.
+/// Fourth round: the length of TCP's header, facts of the transport header.
 #[inline(always)]
 fn facts<F: Frame, T: Told>(frame: &F, p: &Packet, told: &T) -> u64 {
-    let mut facts = 0;
+    let (mut facts, mut data_offset) = (0, 0);
     if p.l4 != 0 {
         facts = l4_fact::PRESENT;
         if p.payload_len() == 0 {
             facts |= l4_fact::PAYLOAD_EMPTY;
         }
         if let Some(h) = tcp_header(frame, p) {
+            data_offset = h[12] >> 4;
             if u16::from_ne_bytes([h[6], h[7]]) == 0 {
                 facts |= l4_fact::SEQ_LOW_ZERO;
             }
@@ -164,7 +161,7 @@ fn facts<F: Frame, T: Told>(frame: &F, p: &Packet, told: &T) -> u64 {
             facts |= l4_fact::PAYLOAD_8;
         }
     }
-    told.one(field::L4_FACTS, frame.blur(facts))
+    told.one(field::DATA_OFFSET, frame.blur(data_offset)) & told.one(field::L4_FACTS, frame.blur(facts))
 }
 
 /// TCP's header, where there is one.

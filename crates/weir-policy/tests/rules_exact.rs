@@ -129,11 +129,14 @@ fn modes_are_bits_not_tables() {
         None,
     );
     assert_eq!(payload.tables.needs_payload, payload.slots[1] | payload.slots[2], "and so it is with the payload");
-    let names = ["tcp and dport 80", "ttl 64", "tos 4", "no df", "no ack_zero", "payload", "df and payload = 0x17"];
-    let built = build(&names.map(rule), None);
-    let slots = |which: &[usize]| which.iter().fold(0, |all, i| all | built.slots[*i]);
-    assert_eq!(built.tables.needs_headers, slots(&[1, 2, 3, 6]), "with what few rules look at in the IP header");
-    assert_eq!(built.tables.needs_facts, slots(&[4, 5, 6]), "and with facts of what it carries");
+    let header = ["ttl 64", "tos 4", "no df", "length 40-60", "df and window 1024"];
+    let facts = ["no ack_zero", "payload", "payload = 0x17", "data_offset 5"];
+    let rest = ["tcp and dport 80", "udp and sport 53", "window 1024", "flags = syn"];
+    let built = build(&[&header[..], &facts, &rest].concat().into_iter().map(rule).collect::<Vec<_>>(), None);
+    assert_eq!(built.errors, []);
+    let slots = |from: usize, to: usize| built.slots[from..to].iter().fold(0, |all, slot| all | slot);
+    assert_eq!(built.tables.needs_headers, slots(0, 5), "with what few rules look at in the IP header");
+    assert_eq!(built.tables.needs_facts, slots(5, 9), "and with facts of what it carries");
 }
 
 fn bytes() -> impl Strategy<Value = ByteSet> {

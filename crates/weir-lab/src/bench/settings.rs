@@ -32,7 +32,7 @@ const TARGET_AMPLE: Rate = Rate::per_second(1_000_000, 1_000_000_000);
 /// What the bench's rules look at last.
 #[derive(Debug, Clone, Copy)]
 pub enum Last {
-    /// The last byte of a SYN's window, after protocol, ports, length and flags.
+    /// The last byte of a SYN's window, after protocol, ports and flags.
     Window,
     /// The layout of a SYN's options, after the IP header.
     Layout,

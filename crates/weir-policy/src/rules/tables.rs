@@ -39,6 +39,7 @@ pub(crate) fn write(tables: &mut RuleTables, slot: usize, conjunction: &Conjunct
     }
     let looks_at = |field: usize| if conjunction[field] == ByteSet::FULL { 0 } else { bit };
     tables.needs_layout |= looks_at(field::OPTION_LAYOUT);
+    tables.needs_facts |= looks_at(field::DATA_OFFSET);
     let facts = &conjunction[field::L4_FACTS];
     if !(0..=u8::MAX).filter(|v| v & l4_fact::PRESENT != 0).all(|v| facts.contains(v)) {
         tables.needs_facts |= bit;
