@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 use aya::programs::XdpMode;
 use common::netns::Netns;
 use common::random::{Random, many_v4, many_v6, nested, nested_address};
-use common::world::{permitted, small_sizes};
+use common::world::{NODE, permitted, small_sizes};
 use common::{frames, policy, skip, wait};
 use weir_abi::prefix::State;
 use weir_abi::{Addr, Reason};
 use weir_datapath::{Counters, Object, Sizes, Tables};
 use weir_policy::explain::Index;
-use weir_policy::model::{ListEntry, Policy, Proto, Verdict};
+use weir_policy::limits::Rate;
+use weir_policy::model::{Endpoint, ListEntry, Policy, Proto, RateLimits, Target, Verdict};
 use weir_policy::{TableImage, lookup, patch};
 
 const XDP_DROP: u32 = 1;
@@ -309,6 +310,37 @@ fn what_is_remembered_of_an_address_ends_with_the_next_change() {
     let counted = counters.read(1);
     let of = |reason| counted.iter().find(|c| c.reason == reason).map_or(0, |c| c.counter.packets);
     assert_eq!([Reason::NoTarget, Reason::DenyListed, Reason::Blocked].map(of), expected);
+}
+
+/// A CPU remembers with a target whether, and under which key, it limits sources: a limit counts from the next packet on, and so does its end.
+#[test]
+fn a_limit_of_sources_counts_from_the_next_packet_on() {
+    let test = "a_limit_of_sources_counts_from_the_next_packet_on";
+    let Some(Path { mut object, mut tables, counters, .. }) = path(test, small_sizes()) else { return };
+    let frame = frames::udp_to(Ipv4Addr::new(10, 1, 2, 9), 40_000, 53, &[0; 8]);
+    let mut expected = [0u64; 2];
+    for round in 0..3 {
+        // Each limit is another one, so that it has cells of its own.
+        let tight = |burst| Some(Rate { average: 1, burst, period: Duration::from_secs(10) });
+        for limit in [None, tight(1 + round), Some(Rate::per_second(1_000, 1_000 + round)), tight(11 + round)] {
+            let mut policy = enforcing(Vec::new());
+            let mut target = Target::new("one");
+            target.endpoints = vec![Endpoint { addr: NODE.into(), port: 53, proto: 17 }];
+            target.enforce = true;
+            target.per_source = RateLimits { packets: limit, ..RateLimits::default() };
+            policy.targets.push(target);
+            tables.apply(&policy::image_after(&policy, Some(tables.image()), 1)).unwrap();
+            let passes = limit.map_or(40, |rate| rate.burst.min(40));
+            for i in 0..40 {
+                let answer = if i < passes { XDP_PASS } else { XDP_DROP };
+                assert_eq!(object.run_xdp(&frame, 1).unwrap().returned, answer, "round {round}, {limit:?}, packet {i}");
+                expected[usize::from(answer == XDP_DROP)] += 1;
+            }
+        }
+    }
+    let counted = counters.read(2);
+    let of = |reason| counted.iter().find(|c| c.reason == reason).map_or(0, |c| c.counter.packets);
+    assert_eq!([Reason::Clean, Reason::SourcePackets].map(of), expected);
 }
 
 /// Which ports are failsafe is told by their remainders first: another port of the same remainder is none, and a new one is one at once.
