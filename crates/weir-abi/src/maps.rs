@@ -119,6 +119,7 @@ pub fn per_entry(map: &str) -> u32 {
         SLOTS4 => SLOTS4_WORDS,
         SLOTS6 => SLOTS6_WORDS,
         SOURCES => DEFAULT_SOURCE_LINES,
+        RULES => 2,
         COUNTERS => COUNTER_SLOTS as u32,
         FEATURES => FEATURE_SLOTS as u32,
         TARGET_CACHE => TARGET_CACHE_ENTRIES,

@@ -94,7 +94,7 @@ pub static SETTLE_CHAINED: ProgramArray = ProgramArray::with_max_entries(1, 0);
 #[map]
 pub static SETTLE_TCX: ProgramArray = ProgramArray::with_max_entries(1, 0);
 #[map]
-pub static RULES: Array<RuleTables> = Array::with_max_entries(2, MMAPABLE);
+pub static RULES: Array<[RuleTables; 2]> = Array::with_max_entries(1, MMAPABLE);
 #[map]
 pub static COUNTERS: Array<[Counter; COUNTER_SLOTS]> = Array::with_max_entries(DEFAULT_TARGETS, MMAPABLE);
 #[map]
