@@ -49,9 +49,11 @@ fn syn_facts<F: Frame>(frame: &F, p: &Packet) -> u8 {
     if p.payload_len() != 0 {
         facts |= syn_fact::WITH_DATA;
     }
-    // 1 where a word is zero, without a branch.
-    let zero = |word: [u8; 2]| ((u16::from_ne_bytes(word) as u64).wrapping_sub(1) >> 63) as u8;
-    facts |= zero([h[6], h[7]]) * syn_fact::SEQ_LOW_ZERO;
-    facts |= zero([h[14], h[15]]) * syn_fact::WINDOW_ZERO;
+    if u16::from_ne_bytes([h[6], h[7]]) == 0 {
+        facts |= syn_fact::SEQ_LOW_ZERO;
+    }
+    if u16::from_ne_bytes([h[14], h[15]]) == 0 {
+        facts |= syn_fact::WINDOW_ZERO;
+    }
     facts
 }

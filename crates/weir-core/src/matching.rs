@@ -56,11 +56,10 @@ pub fn vector<F: Frame>(frame: &F, p: &Packet) -> [u8; FIELDS] {
 #[inline(always)]
 pub fn matches<F: Frame>(frame: &F, p: &Packet, tables: &RuleTables, among: u64) -> u64 {
     let live = tables.live & among;
-    let m = live & known(p, tables);
+    let mut m = live & known(p, tables);
     if m == 0 {
         return 0;
     }
-    let mut m = m;
     if m & tables.needs_headers != 0 {
         m &= headers(frame, p, tables);
         if m == 0 {
