@@ -1,9 +1,10 @@
 //! Sources that go on asking for connections beyond their share, where a target is attacked by those who open far more than anyone does
 //! ([`weir_abi::policy::flag::SHARED`]): for a minute they open none.
 //!
-//! A share is twice what the busiest source opens in calm times, and a burst. Who has had that, and still asks for more by a quarter of it, is a machine
-//! or the largest crowd behind one address that was ever seen; so sources that come regularly are spared. What was asked counts in SYNs, which anyone
-//! can forge; what was had counts in connections in which the client has said something, which nobody can: a source is barred for both together.
+//! A share is a browser's ([`crate::shares`]). Who has had that, and asks for more again and again, is a machine or a crowd behind an address that was never
+//! seen before; sources that come regularly are spared. Asking counts by moments: a page that opens twenty connections at once asks once, and once more
+//! when it sends its SYNs again. What was asked counts in SYNs, which anyone can forge; what was had counts in connections in which the client has said
+//! something, which nobody can: a source is barred for both together.
 
 use weir_abi::{Addr, Limit, TargetPolicy};
 use weir_wire::Frame;
@@ -13,13 +14,17 @@ use crate::{Env, barred, limits, regulars};
 /// Units of a mark's age for which such a source opens no connections: a minute.
 pub const UNITS: u32 = 30;
 
-/// Of its share: what a source may ask for beyond it, and what it may have and still ask for more.
+/// A source may ask in one moment for each of so many connections that its share has, and in so many beside that.
 const ASKS: u64 = 4;
+const MOMENTS: u64 = 6;
+/// Moments in the time for which a share has one connection, as a shift.
+const MOMENT_SHIFT: u32 = 4;
+/// It has had its share when it has opened, beyond one connection for each of so many that the share has, all at once but so many.
 const HAS: u64 = 2;
-/// So many of the first at once: a browser's.
-const AT_ONCE: u64 = 6;
+const ALL_BUT: u64 = 2;
 
 /// Keep these hashes apart from those of limits and of other marks.
+const MOMENT_KEY: u64 = 0x6d6f_6d65_6e74_2121;
 const ASKS_KEY: u64 = 0x6861_6d6d_6572_7321;
 const HAS_KEY: u64 = 0x6f70_656e_6564_2121;
 const MARK_KEY: u64 = 0x6261_7272_6564_2121;
@@ -28,21 +33,27 @@ const MARK_KEY: u64 = 0x6261_7272_6564_2121;
 #[inline(always)]
 pub fn opened<F: Frame, E: Env>(frame: &F, env: &E, policy: &TargetPolicy, src: Addr) {
     let share = &policy.source.syns;
-    let has = Limit { cost: HAS * share.cost, window: 2 * share.window };
+    let has = Limit { cost: HAS * share.cost, window: HAS * share.window };
     limits::is_source_over(frame, env, policy.limit_key ^ HAS_KEY, src, has);
 }
 
-/// Counts a SYN that was refused because its source had its share, and bars the source if that was too often.
+/// Counts a SYN that was refused because its source had its share, and bars the source if that happened in too many moments.
 #[inline(always)]
 pub fn refused<F: Frame, E: Env>(frame: &F, env: &E, policy: &TargetPolicy, target: u32, src: Addr) {
     let share = &policy.source.syns;
-    let asks = Limit { cost: ASKS * share.cost, window: AT_ONCE * ASKS * share.cost };
+    let moment = share.cost >> MOMENT_SHIFT;
+    let again = Limit { cost: moment, window: moment };
+    let same = limits::is_source_over(frame, env, policy.limit_key ^ MOMENT_KEY, src, again);
+    if frame.blur(same as u8) & 1 != 0 {
+        return;
+    }
+    let asks = Limit { cost: ASKS * share.cost, window: MOMENTS * ASKS * share.cost };
     let over = limits::is_source_over(frame, env, policy.limit_key ^ ASKS_KEY, src, asks);
     if frame.blur(over as u8) & 1 == 0 {
         return;
     }
     // It looks, and charges next to nothing.
-    let look = Limit { cost: 1, window: share.window };
+    let look = Limit { cost: 1, window: HAS * share.window.saturating_sub(ALL_BUT * share.cost) };
     let had = limits::is_source_over(frame, env, policy.limit_key ^ HAS_KEY, src, look);
     if frame.blur(had as u8) & 1 == 0 || frame.blur(regulars::is_regular(env, target, src) as u8) & 1 != 0 {
         return;

@@ -30,6 +30,7 @@ pub mod reply;
 pub mod reset;
 mod sampling;
 mod settle;
+mod shares;
 mod siphash;
 pub mod targets;
 mod turns;

@@ -83,6 +83,24 @@ pub fn check<F: Frame, E: Env>(
         let extra = || env.source_extra(line_of(h, config));
         number = check_line(frame, env, line, extra, h, &policy.source, load, Reason::SourcePackets as u8);
     }
+    if number == GO_ON {
+        number = frame.answer(beyond_source(frame, env, policy, target, src, load));
+    }
+    number
+}
+
+/// The same of the limits that come after the source's: of its network, and of the target as a whole.
+#[inline(always)]
+pub(crate) fn beyond_source<F: Frame, E: Env>(
+    frame: &F,
+    env: &E,
+    policy: &TargetPolicy,
+    target: u32,
+    src: Addr,
+    load: &Load<impl Fn() -> bool>,
+) -> u8 {
+    let config = env.config();
+    let mut number = GO_ON;
     if number == GO_ON && policy.prefix.any() {
         let h = hash2(prefix_key(src), !policy.limit_key, &config.seed);
         if let Some(line) = env.source_prefix(line_of(h, config)) {

@@ -1,7 +1,7 @@
 //! The last steps for a packet that passes, where a rule holds it to a limit, its target challenges, or strangers are held back: that limit;
 //! the challenge, and the target's limit of new connections, which forged SYNs must not use up; what strangers send as a whole. And in
 //! a known connection, whose turn it is from now on; where an attack keeps connections waiting, or opens too many, whether its source does that too often.
-//! Of what is dropped only a SYN is settled whose source had its share of an attacked target's connections: whether it is to open any others.
+//! Of what is dropped only a SYN is settled whose source had its share of an attacked target's connections: whether it really had, and is to open any others.
 //!
 //! A part of its own that reads the few fields that it needs again: inside `judge` the verifier would walk it once for every way
 //! into it.
@@ -20,9 +20,9 @@ use crate::Env;
 use crate::head::{Head, Read, source};
 use crate::judge::hold::{LIMITED, STRANGER};
 use crate::judge::{Decision, GO_ON};
-use crate::limits;
+use crate::limits::{self, Load};
 use crate::targets::policy;
-use crate::{challenge, connections, dawdlers, hammers, regulars, turns};
+use crate::{challenge, connections, dawdlers, hammers, regulars, shares, turns};
 
 /// While one of these is on some sources open no connections.
 const BARS: u32 = flag::CLOSE | flag::SHARED;
@@ -68,12 +68,24 @@ pub fn settle<F: Frame + Clone, E: Env>(frame: &F, env: &E, before: Decision) ->
     let Some(policy) = policy(env, target) else { return d };
     let hold = frame.blur(d.hold);
     d.hold = 0;
+    let mut charged = 0;
     if frame.blur(d.number) == Reason::SourceSyns as u8 {
-        if let Read::Head(head) = Head::read(frame) {
-            hammers::refused(frame, env, policy, target, head.blurred(frame).ends.src);
+        let Read::Head(head) = Head::read(frame) else { return d };
+        let src = head.blurred(frame).ends.src;
+        if shares::had(frame, env, policy, target, src) {
+            hammers::refused(frame, env, policy, target, src);
+            return d;
         }
-        return d;
+        charged = 1;
+        // What the limits would have said if the source's had not ended it.
+        let load = Load { bytes: frame.len() as u32, syn: || true };
+        let step = frame.blur(limits::beyond_source(frame, env, policy, target, src, &load));
+        d.number = if step == GO_ON { Reason::Clean as u8 } else { step };
+        if frame.blur(step) != GO_ON {
+            return d;
+        }
     }
+    let charged = frame.blur(charged) & 1 != 0;
     if hold & LIMITED != 0 {
         if frame.blur(is_over(frame, env, policy, target) as u8) & 1 != 0 {
             d.number = Reason::RuleLimit as u8;
@@ -85,7 +97,7 @@ pub fn settle<F: Frame + Clone, E: Env>(frame: &F, env: &E, before: Decision) ->
     let challenged = frame.blur(challenges(env, policy) as u8) & 1 != 0;
     if is_plain(frame.blur(d.number)) && (challenged || policy.flags & BARS != 0) {
         step = frame.blur(match Head::read(frame) {
-            Read::Head(head) => of_packet(frame, env, &head.blurred(frame), policy, target, challenged),
+            Read::Head(head) => of_packet(frame, env, &head.blurred(frame), policy, target, (challenged, charged)),
             // An attacker would only have to add an option.
             Read::Strange if challenged => Reason::Unchallengeable as u8,
             _ => GO_ON,
@@ -108,7 +120,8 @@ pub fn settle<F: Frame + Clone, E: Env>(frame: &F, env: &E, before: Decision) ->
     d
 }
 
-/// What is made of a SYN, or of a RST that may answer a challenge.
+/// What is made of a SYN, or of a RST that may answer a challenge: where the target challenges; and whether the SYN is charged to its source's share
+/// already.
 #[inline(always)]
 fn of_packet<F: Frame, E: Env>(
     frame: &F,
@@ -116,7 +129,7 @@ fn of_packet<F: Frame, E: Env>(
     head: &Head,
     policy: &TargetPolicy,
     target: u32,
-    challenged: bool,
+    (challenged, charged): (bool, bool),
 ) -> u8 {
     let opens = head.flags & (tcp::SYN | tcp::ACK) == tcp::SYN;
     if opens && policy.has(flag::CLOSE) {
@@ -130,6 +143,10 @@ fn of_packet<F: Frame, E: Env>(
         let hammers = frame.blur(hammers::is_one(env, target, head.ends.src) as u8) & 1 != 0;
         if hammers {
             return Reason::Barred as u8;
+        }
+        // By its first line it has not had its share.
+        if !charged {
+            shares::had(frame, env, policy, target, head.ends.src);
         }
     }
     if !challenged {

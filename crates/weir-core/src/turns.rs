@@ -84,9 +84,10 @@ pub fn note<F: Frame, E: Env>(
         turn::ASKED | turn::FED | turn::CHARGED if head.payload <= FEW => {
             let closing = policy.has(flag::CLOSE);
             let fed = if closing { turn::CHARGED } else { turn::FED };
-            // Who has fed too many has lost the right to feed a few.
+            // Who has fed too many has lost the right to feed a few, and so has who went on asking for more connections than its share.
             let dawdles = closing && dawdlers::is_one(env, target, head.ends.src);
-            let dawdles = frame.blur(dawdles as u8) & 1 != 0;
+            let hammers = policy.has(flag::SHARED) && hammers::is_one(env, target, head.ends.src);
+            let dawdles = frame.blur(dawdles as u8 | hammers as u8) & 1 != 0;
             let units = if whose >= fed && !dawdles { FED_UNITS } else { SLOW_UNITS };
             if marks::since(now, held) < units {
                 return false;

@@ -114,9 +114,9 @@ fn limited(engine: &Engine, tick_hz: u32) -> Vec<TargetLimit> {
     sums.into_iter().map(|(target, packets)| TargetLimit { target, cost: cost(packets).max(1) }).collect()
 }
 
-/// Seconds of its share that a source may use up at once, and connections in any case: browsers open several for a page.
-const BURST: u64 = 2;
-const PAGE: u64 = 16;
+/// Seconds of its share that a source may use up at once, and connections in any case: a browser opens six.
+const BURST: u64 = 1;
+const PAGE: u64 = 6;
 
 /// What each source may open.
 fn shared(engine: &Engine, tick_hz: u32) -> Vec<TargetShare> {

@@ -242,7 +242,7 @@ impl Incidents {
                 let Some(incident) = self.0.get_mut(&id) else { return };
                 incident.acts(window);
                 incident.sources = sources;
-                incident.evidence.push(format!("{LIMITED}{per_source} new connections/s of each source"));
+                incident.evidence.push(format!("{LIMITED}{per_source} new connections/s of each source, four times as many of one that comes regularly"));
             }
             Step::Closes { at_once } => {
                 let Some(incident) = self.0.get_mut(&id) else { return };

@@ -1,8 +1,8 @@
 //! Which sources come to a target regularly: seen in calm times, and again some time later. Under a flood that no rule tells from customers they
 //! come first (see `weir_abi::regular`).
 //!
-//! Only packets that no connection vouches for are looked at, and what was seen is believed a second late: a flood that is noticed within its
-//! first windows has taught nothing. A forged address comes once.
+//! Only packets that no connection vouches for are looked at, and those that ask for one; what was seen is believed a second late: a flood that is noticed
+//! within its first windows has taught nothing. A forged address comes once.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -36,8 +36,8 @@ pub(crate) fn one(source: Addr) -> Addr {
 impl Regulars {
     /// Sees a packet of a kind that came for a target within a window.
     pub fn see(&mut self, window: u64, target: u32, vector: Vector, source: Addr) {
-        let connects = matches!(vector, Vector::Syn | Vector::SynAck | Vector::Tcp | Vector::RstFin);
-        if connects || self.waiting.len() >= WAITING {
+        let connected = matches!(vector, Vector::SynAck | Vector::Tcp | Vector::RstFin);
+        if connected || self.waiting.len() >= WAITING {
             return;
         }
         self.waiting.push_back((window, target, one(source)));

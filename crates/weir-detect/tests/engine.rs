@@ -499,7 +499,7 @@ proptest! {
                     Step::Challenged { .. } => prop_assert!(event.vector == Vector::Syn && labels.get(&event.incident) == Some(&Label::Attack)),
                     Step::Held { strays } => prop_assert!(strays >= 200),
                     Step::Shared { per_source, .. } => {
-                        prop_assert!(event.vector == Vector::Connections && per_source >= 5);
+                        prop_assert!(event.vector == Vector::Connections && per_source >= 2);
                         prop_assert!(corroborated.contains(&event.incident));
                     }
                     Step::Withdrawn { rules, .. } => withdrawn.extend(rules.iter().map(|rule| (event.incident, rule.to_string()))),

@@ -29,6 +29,8 @@ pub const DOUBLINGS: u32 = 2;
 /// How long Weir learns rates where it is to, and how long customers are alone with it then.
 const LEARN: Duration = Duration::from_secs(5);
 const ALONE: Duration = Duration::from_secs(7);
+/// The same where it is to get to know the customers themselves: each of them comes at a time of his own, and again ten seconds later.
+const TOGETHER: Duration = Duration::from_secs(18);
 
 /// How to try it.
 #[derive(Debug, Clone, Copy)]
@@ -192,14 +194,19 @@ fn protected(
     options: Options,
     audience: &mut dyn Audience,
 ) -> Result<Protected> {
-    let learn = (scenario.learns == Learns::Rates).then_some(LEARN);
+    let alone = match scenario.learns {
+        Learns::Nothing => None,
+        Learns::Connections => Some(options.window),
+        Learns::Rates => Some(options.window.max(ALONE)),
+        Learns::Customers => Some(options.window.max(TOGETHER)),
+    };
+    let learn = matches!(scenario.learns, Learns::Rates | Learns::Customers).then_some(LEARN);
     let guard = Guard::start(options.arm, &stage.lab, &(scenario.policy)(), learn)?;
     audience.note(options.arm.introduction());
     // Attaching a program resets the uplink's queue: neighbours are found again before anything is measured.
     customers::wait_until_served(&stage.lab).context("with protection, before the attack")?;
-    if scenario.learns != Learns::Nothing && options.arm == Arm::Weir {
+    if let Some(window) = alone.filter(|_| options.arm == Arm::Weir) {
         audience.note("customers alone, while Weir gets to know them");
-        let window = if learn.is_some() { options.window.max(ALONE) } else { options.window };
         let _ = act::perform(stage, None, Options { window, ..options }, false, audience)?;
     }
     let (before, start, usage) = (guard.settled_counters()?, Instant::now(), guard.usage()?);

@@ -62,6 +62,8 @@ pub enum Learns {
     Connections,
     /// Rates as well: it may call unusual what is more than in the few seconds that it saw (`weir run --learn`).
     Rates,
+    /// Customers as well: who comes again after ten seconds comes regularly.
+    Customers,
 }
 
 /// What is asked of Weir.

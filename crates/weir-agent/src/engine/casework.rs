@@ -69,7 +69,7 @@ impl Detection {
             }
             Step::Shared { per_source, .. } => {
                 let text = format!(
-                    "each source is held to {per_source} new connections per second; who goes on asking for more opens none for a minute"
+                    "each source is held to {per_source} new connections per second, one that comes regularly to four times that; who goes on asking for more opens none for a minute"
                 );
                 case.steps.add(at, Kind::Limit, text);
             }

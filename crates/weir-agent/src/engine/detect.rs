@@ -548,7 +548,7 @@ fn tell(event: &Event, image: &TableImage) {
                 target,
                 kind,
                 per_source,
-                "each source is held to so many new connections per second"
+                "each source is held to so many new connections per second, one that comes regularly to four times that"
             );
         }
         Step::Closes { at_once } => {

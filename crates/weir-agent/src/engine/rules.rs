@@ -108,8 +108,14 @@ impl Detection {
                 limit(LIMITS[1], format!("{what}, of sources that do not come regularly, over {n} per second"))
             });
             let shares = self.judge.shared().filter(|(_, of, _)| *of == incident.id).map(|(.., share)| share).max();
-            let shares =
-                shares.map(|n| limit(LIMITS[2], format!("new connections of one source, over {n} per second")));
+            let shares = shares.map(|n| {
+                limit(
+                    LIMITS[2],
+                    format!(
+                        "new connections of one source, over {n} per second, or four times that if it comes regularly"
+                    ),
+                )
+            });
             let closes = self.judge.closing().find(|(_, of, _)| *of == incident.id).map(|(.., shift)| {
                 let n = AT_ONCE << shift;
                 limit(LIMITS[3], format!("connections that one source keeps waiting, over {n} at once"))

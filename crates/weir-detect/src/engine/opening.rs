@@ -1,4 +1,5 @@
-//! The incident of new sources that open far more connections than any does: each source is held to twice what the busiest one usually opens.
+//! The incident of new sources that open far more connections than any does: each source is held to half of what the busiest one usually opens, a
+//! browser's share, and one that comes regularly to four times that (`weir_core::shares`).
 //!
 //! Who opens as much as customers do is not touched by it, whatever it was taken for; so it is no rule, and needs no samples of the attack. Where
 //! a policy limits each source itself, that stays.
@@ -10,10 +11,10 @@ use crate::fusion::fuse;
 use crate::incident::{Entry, Life, State};
 use crate::watch::{Label, Step, lives};
 
-/// Times what the busiest source opens that each may.
-const ROOM: f64 = 2.0;
-/// Connections per second that a source may open in any case: a browser's, one page after the other.
-const LEAST: u64 = 5;
+/// Times what the busiest source opens that each may; those that come regularly four times that.
+const ROOM: f64 = 0.5;
+/// Connections per second that a source may open in any case: a browser's, which opens some at once and keeps them.
+const LEAST: u64 = 2;
 /// Of all, so many times what is usual must come …
 const FLOODED: f64 = 2.0;
 /// … and so many a second, which no service is overrun by: a new client that works through something is no flood.
@@ -184,14 +185,14 @@ mod tests {
     fn a_flood_of_connections_is_limited_and_the_limit_goes_in_steps() {
         let mut service = calm();
         let told = service.run(50, [14, 300, 200], false);
-        is(&told, &[(told[0].0, "ATTACK 2"), (told[0].0, "shared 5")]);
+        is(&told, &[(told[0].0, "ATTACK 2"), (told[0].0, "shared 2")]);
         assert!(told[0].0 < 10 && !service.opening.is_calm());
-        assert_eq!(service.opening.limit(), Some(5));
+        assert_eq!(service.opening.limit(), Some(2));
         is(&service.run(310, [14, 0, 14], false), &[(9, "Watching"), (299, "released part")]);
-        assert_eq!(service.opening.limit(), Some(10));
+        assert_eq!(service.opening.limit(), Some(4));
         // Who comes back meets the narrow one.
         is(&service.run(1, [14, 300, 200], false), &[(0, "Mitigating")]);
-        assert_eq!(service.opening.limit(), Some(5));
+        assert_eq!(service.opening.limit(), Some(2));
         let told = service.run(900, [14, 0, 14], false);
         let told = told.iter().map(|(_, what)| what.as_str()).collect::<Vec<_>>();
         assert_eq!(told, ["Watching", "released part", "released most", "released all", "Ended"]);

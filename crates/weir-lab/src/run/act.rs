@@ -105,17 +105,22 @@ pub fn perform(
         None => Coming::Nothing,
     };
     let came = coming.began()?;
-    stop::pass(if matches!(coming, Coming::Bots(_)) { GATHER } else { SETTLE })?;
+    let in_pulses = attack.is_some_and(|(scenario, _)| matches!(scenario.attack, Attack::Pulses(_)));
+    let watch = Watch { stage, coming: &coming, before, closely, in_pulses };
+    let mut readings = Vec::new();
+    if matches!(coming, Coming::Bots(_)) {
+        readings.extend(watch.gathering()?);
+    } else {
+        stop::pass(SETTLE)?;
+    }
     let window = attack.map_or(options.window, |(scenario, _)| scenario.lasts(SETTLE + options.window) - SETTLE);
     let surge = attack.map_or(1, |(scenario, _)| scenario.surge());
     let began = came.unwrap_or(if surge > 1 { SystemTime::now() } else { opened });
     stage.customers.surge(surge);
     stage.customers.open_window(window);
-    let in_pulses = attack.is_some_and(|(scenario, _)| matches!(scenario.attack, Attack::Pulses(_)));
-    let watch = Watch { stage, coming: &coming, before, closely, in_pulses };
-    let readings = watch.until_the_end(window, audience);
+    let later = watch.until_the_end(window, audience);
     stage.customers.surge(1);
-    let readings = readings?;
+    readings.extend(later?);
     let figures = stage.customers.close_window()?;
     if !in_pulses && coming.is_over() {
         coming.stop()?;
@@ -140,6 +145,19 @@ struct Watch<'a> {
 }
 
 impl Watch<'_> {
+    /// Lets machines with connections gather, and reads counters once a second meanwhile.
+    fn gathering(&self) -> Result<Vec<Tallied>> {
+        let mut readings = Vec::new();
+        for second in 1..=GATHER.as_secs() {
+            stop::pass(SECOND)?;
+            // With the last one the window opens, and has readings of its own.
+            if self.closely && second < GATHER.as_secs() {
+                readings.push(self.read()?);
+            }
+        }
+        Ok(readings)
+    }
+
     /// Tells the audience of every second until the window is over, and reads counters now and then.
     fn until_the_end(&self, window: Duration, audience: &mut dyn Audience) -> Result<Vec<Tallied>> {
         let start = Instant::now();

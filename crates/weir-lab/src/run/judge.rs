@@ -35,6 +35,8 @@ const UNACCOUNTED: f64 = 0.001;
 const A_FEW: f64 = 5.0;
 /// Where Weir is to do no harm, customers may have so much less of their goodput than without it: no two floods are alike.
 const ALIKE: f64 = 0.1;
+/// The reason of what arrives as its sender's reset.
+const RESET: &str = "kept_waiting";
 /// The label of many customers.
 const SURGE: &str = "SURGE";
 
@@ -54,7 +56,10 @@ pub fn outcome(scenario: &Scenario, arm: Arm, rehearsal: &Rehearsal, protected: 
     let attack = if act.bots.is_some() { act.counts.bots_sent } else { act.sent.frames };
     let counts = act.counts;
     let challenged = challenged(scenario, &drops, counts);
-    let accounted = dropped + counts.others_received + counts.attackers_queued_out;
+    // Weir says to the pod in their clients' name that these connections are over: nothing that they sent arrives.
+    let resets = drops.get(RESET).copied().unwrap_or(0);
+    let reached = counts.others_received.saturating_sub(resets);
+    let accounted = dropped + reached + counts.attackers_queued_out;
     let offered = act.stretches.last().map_or(0.0, |stretch| stretch.pps);
     let level = timing::loud(rehearsal, offered);
     let pulses = if matches!(scenario.attack, Attack::Pulses(_)) { timing::pulses(&act, level) } else { Vec::new() };
@@ -66,7 +71,7 @@ pub fn outcome(scenario: &Scenario, arm: Arm, rehearsal: &Rehearsal, protected: 
         Attack::None | Attack::Surge(_) => None,
         Attack::Pulses(_) => timing::stopped_of_known(&pulses),
         _ if arm == Arm::None || by_itself && mitigated.is_none() => None,
-        _ => timing::stopped_after(&act, mitigated),
+        _ => timing::stopped_after(&act, mitigated, resets),
     };
     let mut report = Report {
         scenario: scenario.name.to_owned(),
@@ -93,7 +98,7 @@ pub fn outcome(scenario: &Scenario, arm: Arm, rehearsal: &Rehearsal, protected: 
         goodput_unprotected_ratio: unprotected.as_ref().map(|act| ratio(act.figures.goodput, bare)),
         wanted_pps: *pps,
         attack_sent: attack,
-        attack_reached_pod: counts.others_received,
+        attack_reached_pod: reached,
         attack_lost_before_weir: counts.attackers_queued_out,
         attack_unaccounted: attack as i64 - accounted as i64,
         benign_sent: counts.customers_sent,

@@ -103,8 +103,9 @@ pub fn stopped_of_known(pulses: &[Pulse]) -> Option<f64> {
 }
 
 /// Of what the node was sent once an answer was in force, the share that did not reach the pod: from the first reading after
-/// `mitigated_ms`, or from the beginning where the policy was the answer. What was lost in a full queue counts for nobody.
-pub fn stopped_after(act: &Act, mitigated_ms: Option<f64>) -> Option<f64> {
+/// `mitigated_ms`, or from the beginning where the policy was the answer. What was lost in a full queue counts for nobody; `resets` are packets that
+/// reached the pod as something else, which is no sooner than there is an answer.
+pub fn stopped_after(act: &Act, mitigated_ms: Option<f64>, resets: u64) -> Option<f64> {
     let sent = if act.bots.is_some() { act.counts.bots_sent } else { act.sent.frames };
     let Some(mitigated) = mitigated_ms else {
         return share_stopped(sent.saturating_sub(act.counts.attackers_queued_out) as f64, act.counts.others_received);
@@ -118,7 +119,7 @@ pub fn stopped_after(act: &Act, mitigated_ms: Option<f64>) -> Option<f64> {
         // What it had sent and not told yet was before.
         (sent - reading.sent.min(sent)) as f64 - LATE * act.stretches.last().map_or(0.0, |stretch| stretch.pps)
     };
-    share_stopped(sent - rest.attackers_queued_out as f64, rest.others_received)
+    share_stopped(sent - rest.attackers_queued_out as f64, rest.others_received.saturating_sub(resets))
 }
 
 fn share_stopped(sent: f64, reached: u64) -> Option<f64> {

@@ -28,7 +28,7 @@ pub const SLOWLORIS: Scenario = Scenario {
     attack: Attack::Bots(Habit::Dawdle),
     pps: 0,
     policy: || Policy::of(&[web("")]),
-    learns: Learns::Rates,
+    learns: Learns::Customers,
     expected: &[],
     asks: Asks::NoHarm,
 };
@@ -40,7 +40,7 @@ pub const HTTP_FLOOD: Scenario = Scenario {
     attack: Attack::Bots(Habit::Hammer),
     pps: 0,
     policy: || Policy::of(&[web("")]),
-    learns: Learns::Rates,
+    learns: Learns::Customers,
     expected: &["source_connections"],
     asks: Asks::Serve,
 };

@@ -1,16 +1,17 @@
 //! Slow attacks held back: each source may feed a few connections that wait, what it feeds beyond that becomes its reset, and it opens no others.
 
 use weir_abi::flow::{AGE_SHIFT, FED_UNITS, SLOW_UNITS};
+use weir_abi::limit::SOURCE_UNIT_SHIFT;
 use weir_abi::policy::feed::{AT_ONCE, PER_UNIT};
-use weir_abi::{Feature, Reason};
+use weir_abi::{Feature, Limit, Reason};
 use weir_core::dawdlers::UNITS;
-use weir_policy::overlay::{Asked, TargetClosing, overlay};
+use weir_policy::overlay::{Asked, TargetClosing, TargetShare, overlay};
 use weir_sim::env::Sizes;
 use weir_wire::Bytes;
 
 use crate::connections::connect;
 use crate::packet::{Pair, flag, from, tagged};
-use crate::story::Story;
+use crate::story::{HZ, Story};
 use crate::world::{ANN, ANN6, BEN, SHOP, SHOP6, policy, shop};
 
 const SAYS: u8 = flag::ACK | flag::PSH;
@@ -83,6 +84,35 @@ fn a_source_feeds_a_few_and_no_more() {
         (4001..4008).for_each(|port| is_closed(&mut story, dawdler, port));
         feeds(&mut story, other, 4000);
     }
+}
+
+/// A botnet of many machines that hold a few connections each: who was barred while they were opened feeds none of them.
+#[test]
+fn who_asked_for_more_than_its_share_feeds_nothing() {
+    let (machine, ann) = (from(BEN, SHOP), from(ANN, SHOP));
+    let mut story = Story::with(&policy([shop()]), &Sizes { source_lines: 1 << 10, ..Sizes::default() });
+    let cost = u64::from(HZ) << SOURCE_UNIT_SHIFT;
+    let share = TargetShare { target: 1, limit: Limit { cost, window: 6 * cost } };
+    let shared = Asked { shared: vec![share], ..Asked::default() };
+    story.lay(overlay(story.env.image(), &shared).diff);
+    for (pair, port) in (4000..4006).flat_map(|port| [(machine, port), (ann, port)]) {
+        connect(&mut story, pair, port);
+        story.passes(&pair.tcp(port, 443, SAYS, b"GET / HTTP/1.1\r\n"), "shop", Reason::KnownFlow);
+    }
+    for _ in 0..7 {
+        story.drops(&machine.syn(9000, 443), "shop", Reason::SourceSyns);
+        story.wait(u64::from(HZ) / 10);
+    }
+    story.wait(u64::from(SLOW_UNITS) << AGE_SHIFT);
+    feeds(&mut story, machine, 4000);
+    feeds(&mut story, ann, 4000);
+    let counted = |story: &Story| [Feature::WaitFed, Feature::WaitFedBeyond].map(|f| story.feature("shop", f));
+    assert_eq!(counted(&story), [2, 1], "what it feeds is more than it may");
+    let closing = TargetClosing { target: 1, feed_shift: 0 };
+    story.lay(overlay(story.env.image(), &Asked { closed: vec![closing], ..shared }).diff);
+    story.wait(u64::from(SLOW_UNITS) << AGE_SHIFT);
+    (4000..4006).for_each(|port| is_closed(&mut story, machine, port));
+    (4000..4006).for_each(|port| feeds(&mut story, ann, port));
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! Floods of connections held back: who had its share and goes on asking opens none for a minute, whoever forges its address or comes regularly.
 
+use std::net::Ipv4Addr;
+
 use weir_abi::flow::AGE_SHIFT;
 use weir_abi::limit::SOURCE_UNIT_SHIFT;
 use weir_abi::{Limit, Reason};
 use weir_core::hammers::UNITS;
 use weir_policy::overlay::{Asked, TargetShare, overlay};
 use weir_sim::env::Sizes;
+use weir_wire::Bytes;
 
 use crate::connections::connect;
 use crate::packet::{Pair, flag, from};
@@ -47,6 +50,18 @@ fn takes_its_share(story: &mut Story, pair: Pair) {
     (0..AT_ONCE).for_each(|i| opens(story, pair, 4000 + i));
 }
 
+/// Ticks after which asking again counts once more.
+const MOMENT: u64 = SECOND / SHARE / 16 + 1;
+
+/// Asks for a connection and is refused, in so many moments.
+#[track_caller]
+fn goes_on_asking(story: &mut Story, pair: Pair, moments: u32, reason: Reason) {
+    for _ in 0..moments {
+        is_refused(story, pair, reason);
+        story.wait(MOMENT);
+    }
+}
+
 #[track_caller]
 fn is_refused(story: &mut Story, pair: Pair, reason: Reason) {
     story.drops(&pair.syn(9000, 443), "shop", reason);
@@ -57,11 +72,13 @@ fn who_had_its_share_and_goes_on_asking_opens_no_more() {
     for [machine, other] in [[from(ANN, SHOP), from(BEN, SHOP)], [from(ANN6, SHOP6), from(ANN, SHOP)]] {
         let mut story = story();
         takes_its_share(&mut story, machine);
-        // A few SYNs that are sent again are no matter, and the next connection of its share is served.
-        (0..6).for_each(|_| is_refused(&mut story, machine, Reason::SourceSyns));
-        story.wait(SECOND / SHARE + 1);
+        // A page that asks for many at once asks once. SYNs that are sent again a few times are no matter, and the next connection of its share is served.
+        (0..100).for_each(|_| is_refused(&mut story, machine, Reason::SourceSyns));
+        story.wait(MOMENT);
+        goes_on_asking(&mut story, machine, 5, Reason::SourceSyns);
+        story.wait(SECOND / SHARE - 5 * MOMENT);
         opens(&mut story, machine, 5000);
-        (0..2).for_each(|_| is_refused(&mut story, machine, Reason::SourceSyns));
+        goes_on_asking(&mut story, machine, 2, Reason::SourceSyns);
         // That was too much: what would be its share is not any more.
         story.wait(SECOND);
         is_refused(&mut story, machine, Reason::Barred);
@@ -73,12 +90,47 @@ fn who_had_its_share_and_goes_on_asking_opens_no_more() {
     }
 }
 
+/// Who has been there before is no machine that came with the flood: four times as much is his.
+#[test]
+fn who_comes_regularly_has_four_times_the_share() {
+    let ann = from(ANN, SHOP);
+    let mut story = story();
+    story.env.note_regular(1, source(ANN));
+    (0..4 * AT_ONCE).for_each(|i| opens(&mut story, ann, 4000 + i));
+    is_refused(&mut story, ann, Reason::SourceSyns);
+    // And four times as many in a second: one in 6.25 ticks.
+    for i in 0..4 * SHARE as u16 {
+        story.wait(6 + u64::from(i % 4 == 0));
+        opens(&mut story, ann, 5000 + i);
+    }
+    is_refused(&mut story, ann, Reason::SourceSyns);
+}
+
+/// Attackers, and what is noted of them, hold a fifth of a small sketch's cells high: one in twenty customers has only such ones in his line. He has
+/// others in a second one.
+#[test]
+fn customers_who_meet_attackers_in_a_line_of_cells_are_served() {
+    let mut story = Story::with(&policy([shop()]), &Sizes { source_lines: 1 << 8, ..Sizes::default() });
+    attacked(&mut story, true);
+    let refused = |story: &Story, source: Ipv4Addr| {
+        let outcome = story.env.simulate(&Bytes::new(&from(&source.to_string(), SHOP).syn(4000, 443)));
+        outcome.reason() == Reason::SourceSyns
+    };
+    for i in 0..64 {
+        let asks = (0..30).filter(|_| refused(&story, Ipv4Addr::new(10, 66, 0, i))).count();
+        assert!(asks >= 10, "attacker {i} is held to its share: {asks}");
+    }
+    let customers = (0..512).map(|i: u16| Ipv4Addr::new(10, 67, (i >> 8) as u8, i as u8));
+    let hurt = customers.filter(|customer| refused(&story, *customer)).count();
+    assert!(hurt <= 4, "{hurt} of 512 customers");
+}
+
 #[test]
 fn it_may_open_connections_again_when_the_attack_is_over() {
     let machine = from(ANN, SHOP);
     let mut story = story();
     takes_its_share(&mut story, machine);
-    (0..7).for_each(|_| is_refused(&mut story, machine, Reason::SourceSyns));
+    goes_on_asking(&mut story, machine, 7, Reason::SourceSyns);
     story.wait(SECOND);
     is_refused(&mut story, machine, Reason::Barred);
     attacked(&mut story, false);
@@ -92,7 +144,7 @@ fn nobody_is_barred_for_what_others_ask_in_his_name() {
     let mut story = story();
     (0..3).for_each(|i| opens(&mut story, ann, 4000 + i));
     (3..AT_ONCE).for_each(|i| story.passes(&ann.syn(7000 + i, 443), "shop", Reason::Clean));
-    (0..100).for_each(|_| is_refused(&mut story, ann, Reason::SourceSyns));
+    goes_on_asking(&mut story, ann, 10, Reason::SourceSyns);
     story.wait(SECOND);
     opens(&mut story, ann, 5000);
 }
@@ -118,10 +170,16 @@ fn who_comes_regularly_is_not_barred() {
     let ann = from(ANN, SHOP);
     let mut story = story();
     story.env.note_regular(1, source(ANN));
-    takes_its_share(&mut story, ann);
-    (0..100).for_each(|_| is_refused(&mut story, ann, Reason::SourceSyns));
+    // His share is four times that of others.
+    (0..4 * AT_ONCE).for_each(|i| opens(&mut story, ann, 4000 + i));
+    for i in 0..100 {
+        // Each moment has one of it, and he asks for three more.
+        story.wait(6 + u64::from(i % 4 == 0));
+        opens(&mut story, ann, 5000 + i);
+        (0..3).for_each(|_| is_refused(&mut story, ann, Reason::SourceSyns));
+    }
     story.wait(SECOND);
-    opens(&mut story, ann, 5000);
+    opens(&mut story, ann, 6000);
 }
 
 /// A limit of the policy's own holds back what is over it, and that is all that was asked for.
@@ -133,7 +191,7 @@ fn a_policys_own_limit_bars_nobody() {
     image.policies[1].flags &= !weir_abi::policy::flag::SHARED;
     story.env.apply(image).unwrap();
     takes_its_share(&mut story, ann);
-    (0..100).for_each(|_| is_refused(&mut story, ann, Reason::SourceSyns));
+    goes_on_asking(&mut story, ann, 10, Reason::SourceSyns);
     story.wait(SECOND);
     opens(&mut story, ann, 5000);
 }
@@ -147,7 +205,10 @@ fn who_only_observes_lets_them_open() {
     story.change(&observes);
     attacked(&mut story, true);
     takes_its_share(&mut story, machine);
-    (0..7).for_each(|_| story.would_drop(&machine.syn(9000, 443), "shop", Reason::SourceSyns));
+    for _ in 0..7 {
+        story.would_drop(&machine.syn(9000, 443), "shop", Reason::SourceSyns);
+        story.wait(MOMENT);
+    }
     story.wait(SECOND);
     story.would_drop(&machine.syn(9000, 443), "shop", Reason::Barred);
 }

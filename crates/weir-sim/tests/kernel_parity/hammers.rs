@@ -20,8 +20,8 @@ fn who_asks_for_more_than_its_share_is_barred() {
     };
     let hz = weir_datapath::clock::tick_hz();
     let mut image = rich::image(&policy(parity.tick()), hz, parity.tick(), None);
-    // One in a second, and ten at once: a share is used up whatever the time is.
-    let cost = u64::from(hz) << SOURCE_UNIT_SHIFT;
+    // Four in a second, and ten at once: a share is used up sooner than it grows, and there are moments enough in which more is asked for.
+    let cost = (u64::from(hz) << SOURCE_UNIT_SHIFT) / 4;
     for policy in image.policies.iter_mut().skip(1) {
         policy.flags |= policy_flag::SHARED;
         // And no other limits that would be met before.
@@ -34,11 +34,11 @@ fn who_asks_for_more_than_its_share_is_barred() {
     let mut rng = Rng(23);
     let services: Vec<_> = SERVICES.iter().filter(|(_, _, proto)| *proto == 6).collect();
     for number in 0..rounds {
-        if number % 200 == 0 {
+        if number % 600 == 0 {
             // As after a while: there are shares again, and after minutes those who were barred come again.
             parity.meddle(|state| {
                 state.sources.iter_mut().for_each(|line| line.fill(0));
-                if number % 600 == 0 {
+                if number % 1800 == 0 {
                     state.proven.iter_mut().flatten().for_each(|mark| *mark = 0);
                 }
             });
