@@ -30,7 +30,7 @@ pub const DOUBLINGS: u32 = 2;
 const LEARN: Duration = Duration::from_secs(5);
 const ALONE: Duration = Duration::from_secs(7);
 /// The same where it is to get to know the customers themselves: each of them comes at a time of his own, and again ten seconds later.
-const TOGETHER: Duration = Duration::from_secs(18);
+const TOGETHER: Duration = Duration::from_secs(22);
 
 /// How to try it.
 #[derive(Debug, Clone, Copy)]

@@ -29,8 +29,8 @@ pub const SLOWLORIS: Scenario = Scenario {
     pps: 0,
     policy: || Policy::of(&[web("")]),
     learns: Learns::Customers,
-    expected: &[],
-    asks: Asks::NoHarm,
+    expected: &["source_connections", "kept_waiting"],
+    asks: Asks::Serve,
 };
 
 /// Many requests.
