@@ -14,12 +14,12 @@ use crate::{Env, barred, limits, regulars};
 /// Units of a mark's age for which such a source opens no connections: a minute.
 pub const UNITS: u32 = 30;
 
-/// A source may ask in one moment for each of so many connections that its share has, and in so many beside that.
+/// A source is barred when it asks in more than `MOMENTS` moments at once, or in one for each `ASKS` connections of its share.
 const ASKS: u64 = 4;
 const MOMENTS: u64 = 6;
 /// Moments in the time for which a share has one connection, as a shift.
 const MOMENT_SHIFT: u32 = 4;
-/// It has had its share when it has opened, beyond one connection for each of so many that the share has, all at once but so many.
+/// It has had its share when it has opened as many as may be at once but `ALL_BUT`, of which one is forgotten for each `HAS` that the share grows by.
 const HAS: u64 = 2;
 const ALL_BUT: u64 = 2;
 

@@ -90,6 +90,13 @@ fn who_had_its_share_and_goes_on_asking_opens_no_more() {
     }
 }
 
+/// Waits until a regular may open one more, which is every 6.25 ticks, and opens it.
+#[track_caller]
+fn opens_the_next(story: &mut Story, pair: Pair, number: u16) {
+    story.wait(6 + u64::from(number.is_multiple_of(4)));
+    opens(story, pair, 5000 + number);
+}
+
 /// Who has been there before is no machine that came with the flood: four times as much is his.
 #[test]
 fn who_comes_regularly_has_four_times_the_share() {
@@ -98,10 +105,9 @@ fn who_comes_regularly_has_four_times_the_share() {
     story.env.note_regular(1, source(ANN));
     (0..4 * AT_ONCE).for_each(|i| opens(&mut story, ann, 4000 + i));
     is_refused(&mut story, ann, Reason::SourceSyns);
-    // And four times as many in a second: one in 6.25 ticks.
+    // And four times as many in a second.
     for i in 0..4 * SHARE as u16 {
-        story.wait(6 + u64::from(i % 4 == 0));
-        opens(&mut story, ann, 5000 + i);
+        opens_the_next(&mut story, ann, i);
     }
     is_refused(&mut story, ann, Reason::SourceSyns);
 }
@@ -174,8 +180,7 @@ fn who_comes_regularly_is_not_barred() {
     (0..4 * AT_ONCE).for_each(|i| opens(&mut story, ann, 4000 + i));
     for i in 0..100 {
         // Each moment has one of it, and he asks for three more.
-        story.wait(6 + u64::from(i % 4 == 0));
-        opens(&mut story, ann, 5000 + i);
+        opens_the_next(&mut story, ann, i);
         (0..3).for_each(|_| is_refused(&mut story, ann, Reason::SourceSyns));
     }
     story.wait(SECOND);
