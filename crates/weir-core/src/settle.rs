@@ -70,6 +70,9 @@ pub fn settle<F: Frame + Clone, E: Env>(frame: &F, env: &E, before: Decision) ->
     d.hold = 0;
     let mut charged = 0;
     if frame.blur(d.number) == Reason::SourceSyns as u8 {
+        // A rule that holds packets to a limit has no part in this.
+        let decided = frame.blur64(((hold & LIMITED) as u64).wrapping_sub(1)) as u32;
+        d.rule = before.rule & decided;
         let Read::Head(head) = Head::read(frame) else { return d };
         let src = head.blurred(frame).ends.src;
         if shares::had(frame, env, policy, target, src) {
@@ -84,6 +87,7 @@ pub fn settle<F: Frame + Clone, E: Env>(frame: &F, env: &E, before: Decision) ->
         if frame.blur(step) != GO_ON {
             return d;
         }
+        d.rule = before.rule;
     }
     let charged = frame.blur(charged) & 1 != 0;
     if hold & LIMITED != 0 {

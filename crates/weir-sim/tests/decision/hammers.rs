@@ -7,6 +7,7 @@ use weir_abi::limit::SOURCE_UNIT_SHIFT;
 use weir_abi::{Limit, Reason};
 use weir_core::hammers::UNITS;
 use weir_policy::overlay::{Asked, TargetShare, overlay};
+use weir_policy::rules::Mode;
 use weir_sim::env::Sizes;
 use weir_wire::Bytes;
 
@@ -14,7 +15,7 @@ use crate::connections::connect;
 use crate::packet::{Pair, flag, from};
 use crate::regulars::source;
 use crate::story::{HZ, Story};
-use crate::world::{ANN, ANN6, BEN, SHOP, SHOP6, policy, shop};
+use crate::world::{ANN, ANN6, BEN, SHOP, SHOP6, policy, rule, shop};
 
 /// Connections per second that are a source's share, and those at once.
 const SHARE: u64 = 10;
@@ -95,6 +96,26 @@ fn who_had_its_share_and_goes_on_asking_opens_no_more() {
 fn opens_the_next(story: &mut Story, pair: Pair, number: u16) {
     story.wait(6 + u64::from(number.is_multiple_of(4)));
     opens(story, pair, 5000 + number);
+}
+
+/// A rule that holds what it matches to a limit, which is not reached, did not decide what the share of a source did.
+#[test]
+fn a_rule_that_only_limits_is_not_named_for_what_a_share_refuses() {
+    let mut p = policy([shop()]);
+    let id = p.names.intern("all-tcp");
+    p.rules = vec![rule(id, "tcp", Mode::Shadow)];
+    let mut story = Story::with(&p, &Sizes { source_lines: 1 << 10, ..Sizes::default() });
+    attacked(&mut story, true);
+    let mut image = story.env.image().clone();
+    image.rules.limit = image.rules.live;
+    image.policies[1].matched = 1;
+    story.env.apply(image).unwrap();
+    story.matching(Some(id));
+    let machine = from(ANN, SHOP);
+    takes_its_share(&mut story, machine);
+    for _ in 0..10 {
+        is_refused(&mut story, machine, Reason::SourceSyns);
+    }
 }
 
 /// Who has been there before is no machine that came with the flood: four times as much is his.
