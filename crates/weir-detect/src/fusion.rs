@@ -60,7 +60,10 @@ fn weight(score: &Score) -> f64 {
 
 /// Weighs the scores of one window.
 pub fn fuse(mut scores: Vec<Score>) -> Verdict {
-    let sum: f64 = scores.iter().map(|score| weight(score) * score.value.max(0.0)).sum();
+    // What speaks of volume looks at the same packets: it is not weighed twice.
+    let (volume, others) = scores.iter().partition::<Vec<_>, _>(|score| score.family == Family::Volume);
+    let volume = volume.into_iter().map(|score| weight(score) * score.value.max(0.0)).fold(0.0, f64::max);
+    let sum = volume + others.into_iter().map(|score| weight(score) * score.value.max(0.0)).sum::<f64>();
     let mut confidence = 1.0 / (1.0 + (-(PRIOR + sum)).exp());
     let families = scores.iter().filter(|score| score.alarm).map(|score| score.family).collect::<BTreeSet<_>>();
     if families.contains(&Family::Hygiene) {

@@ -73,6 +73,11 @@ impl Vector {
         matches!(self, Vector::Syn | Vector::Tcp)
     }
 
+    /// Whether packets of it are TCP's.
+    pub const fn is_tcp(self) -> bool {
+        matches!(self, Vector::Syn | Vector::SynAck | Vector::Tcp | Vector::RstFin)
+    }
+
     /// What operators call a flood of it.
     pub const fn flood(self) -> &'static str {
         match self {

@@ -12,7 +12,7 @@ use weir_policy::rules::{Match, MatchVector};
 
 use crate::detector::shape::LEAST;
 use crate::detector::strays::Said;
-use crate::detector::{Family, Score, answers, hour, hygiene};
+use crate::detector::{Family, Score, answers, hour, hygiene, kind};
 use crate::engine::Settings;
 use crate::even::Even;
 use crate::fusion::{Verdict, fuse, level};
@@ -196,10 +196,14 @@ pub struct Seen<'a> {
     pub harm: &'a [(Vector, Score)],
     /// Whether SYNs may be challenged.
     pub challenge: bool,
+    /// What the target sends more than usual, where that is seen.
+    pub answers: Option<f64>,
     /// Handshakes that completed, where they are seen and where this kind of packets has a part in them.
     pub completed: Option<u64>,
     /// Rules that are in force elsewhere.
     pub offered: &'a [Offered],
+    /// Rules of the target that drop: those against another kind may match packets of this one as well.
+    pub dropping: &'a [(Vector, Match)],
     /// It is a window of several targets together.
     pub crowd: Option<&'a Crowd>,
 }
@@ -216,6 +220,23 @@ pub struct Crowd {
 }
 
 impl Seen<'_> {
+    /// Whether a rule against another kind of packets drops one of this kind.
+    fn is_dropped(&self, sampled: &Sampled) -> bool {
+        self.dropping.iter().any(|(of, rule)| *of != self.vector && rule.holds(&sampled.packet))
+    }
+
+    /// What is left of a window's packets without those that rules against other kinds drop: an attack that is answered is not told once more for each kind
+    /// of packets that its tool happens to send. Nothing is known where none was sampled: what is dropped seldom is.
+    fn left(&self, count: u64, samples: &mut Vec<Sampled>) -> Option<u64> {
+        if count == 0 || self.dropping.iter().all(|(of, _)| *of == self.vector) {
+            return Some(count);
+        }
+        let weight = |samples: &[Sampled]| samples.iter().map(|sampled| u64::from(sampled.weight)).sum::<u64>();
+        let all = weight(samples);
+        samples.retain(|sampled| !self.is_dropped(sampled));
+        (all > 0).then(|| (count as f64 * weight(samples) as f64 / all as f64) as u64)
+    }
+
     /// What strays say of this kind of packets, of which so many came. They are of several kinds; a flood of one is not blamed on another.
     fn strays_of(&self, count: u64) -> Option<&Said> {
         let of_kind = matches!(self.vector, Vector::Tcp | Vector::RstFin);
@@ -243,10 +264,10 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// A watch that knows nothing; `samples` of a window are kept at most.
-    pub fn new(samples: usize) -> Self {
+    /// A watch over a kind of packets that knows nothing; `samples` of a window are kept at most.
+    pub fn new(vector: Vector, samples: usize) -> Self {
         Self {
-            usual: Usual::default(),
+            usual: Usual::new(vector),
             entry: Entry::default(),
             crowded: Entry::default(),
             strayed: Entry::default(),
@@ -353,11 +374,13 @@ impl Watch {
         self.bury();
         self.completions.window(seen.completed);
         if count == 0 && self.open.is_none() && self.usual.is_quiet() && self.now.is_empty() {
-            self.usual.packets.learn(0.0);
+            self.usual.silent();
             return Vec::new();
         }
-        let samples = self.now.take();
-        let verdict = self.judge(seen, count, &samples, settings);
+        let mut samples = self.now.take();
+        let left = if self.open.is_none() { seen.left(count, &mut samples) } else { Some(count) };
+        let Some(count) = left else { return Vec::new() };
+        let verdict = self.judge(seen, count, &samples, benign.seen(), settings);
         let volume = verdict.families.contains(&Family::Volume);
         let crowded = self.crowded.takes(volume, false);
         let sure = self.entry.window(&verdict);
@@ -464,7 +487,7 @@ impl Watch {
     fn bury(&mut self) {
         if self.open.as_ref().is_some_and(|open| open.life.state == State::Ended) {
             self.dormant = self.open.take().and_then(Open::sleep);
-            self.usual.rate.reset();
+            self.usual.reset();
             self.entry = Entry::default();
             self.crowded = Entry::default();
             self.strayed = Entry::default();
@@ -477,15 +500,20 @@ impl Watch {
         }
     }
 
-    fn judge(&mut self, seen: Seen<'_>, count: u64, samples: &[Sampled], settings: &Settings) -> Verdict {
+    fn judge(&mut self, seen: Seen<'_>, count: u64, samples: &[Sampled], benign: u64, settings: &Settings) -> Verdict {
         let mut scores: Vec<Score> = Vec::new();
         let usual = &mut self.usual;
         if usual.packets.windows() >= settings.warm_up {
-            let mut score = usual.rate.window(count, &usual.packets);
+            let newcomers = usual.newcomers.as_mut().filter(|_| seen.crowd.is_none());
+            scores.extend(newcomers.and_then(|newcomers| newcomers.window(samples, count, &usual.packets)));
+            scores.push(usual.rate.window(count, &usual.packets));
+            let (vector, answers, all) = (seen.vector, seen.answers, seen.window.total());
+            let came = kind::Came { vector, count, all, answers, benign, samples };
+            scores.extend(kind::window(&came, &usual.packets).filter(|_| seen.crowd.is_none()));
             if let Some(hourly) = &seen.hourly {
-                hour::doubt(&mut score, count, hourly);
+                let volume = scores.iter_mut().filter(|score| score.family == Family::Volume);
+                volume.for_each(|score| hour::doubt(score, count, hourly));
             }
-            scores.push(score);
         }
         match seen.vector {
             Vector::Syn => {

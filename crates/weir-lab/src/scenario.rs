@@ -3,6 +3,7 @@
 //! A scenario is data. The floods are what real tools send (spoofed SYNs, reflected answers, echo requests …), the policies
 //! what an operator would write for the lab's shop: one web server and one name server behind one address.
 
+mod connectionless;
 mod crowds;
 mod evasive;
 mod frames;

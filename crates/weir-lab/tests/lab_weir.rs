@@ -54,6 +54,28 @@ fn a_flood_of_strangers_is_held_back_and_connections_go_on() {
     assert!(report.goodput_ratio > 0.8, "{report:?}");
 }
 
+/// Datagrams beside customers' own, and pings that the target never got before: nobody has set a limit, and no handshake tells who is forged.
+#[test]
+fn floods_that_no_handshake_vouches_for_are_noticed_and_answered_at_once() {
+    if skip_without_weir("floods_that_no_handshake_vouches_for_are_noticed_and_answered_at_once") {
+        return;
+    }
+    let _alone = MACHINE.lock();
+    for (name, vector) in [("udp-flood-unknown", "UDP flood"), ("icmp-flood-unknown", "ICMP flood")] {
+        let scenario = Scenario::named(name).expect("a scenario");
+        let stage = Stage::set("test", scenario).expect("a lab");
+        let options = Options { window: Duration::from_secs(2), ..Options::default() };
+        let report = run::play(&stage, scenario, options, &mut Nobody).expect("a run").report;
+        stage.strike().expect("a clean end");
+        let told = report.incidents.iter().map(|i| (i.vector.as_str(), i.label.as_str())).collect::<Vec<_>>();
+        assert_eq!(told, [(vector, "ATTACK")], "{report:?}");
+        assert!(report.time_to_mitigate_ms.is_some_and(|ms| ms < 1000.0), "{report:?}");
+        assert!(report.drops.keys().eq(["rule"]) && report.drops["rule"] > 100_000, "{report:?}");
+        assert_eq!(report.benign_drop_ratio, 0.0, "{report:?}");
+        assert!(report.goodput_ratio > 0.8, "{report:?}");
+    }
+}
+
 /// SYNs that nothing but an answer tells from customers': each is challenged, and every one of them is accounted for.
 #[test]
 fn every_stranger_is_challenged_and_customers_answer() {

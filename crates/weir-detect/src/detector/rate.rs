@@ -12,23 +12,38 @@ const MOST: f64 = 10.0;
 /// An alarm needs this many times the usual.
 const TIMES: f64 = 2.0;
 
+/// The sum of what windows had more than is usual.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Cusum(f64);
+
+impl Cusum {
+    /// Adds a window's deviations; its sum, in thresholds.
+    pub fn add(&mut self, z: f64, threshold: f64) -> f64 {
+        let sum = (self.0 + z.min(MOST) - SLACK).max(0.0);
+        // A high sum after the flood has ended would keep it alive for long.
+        self.0 = sum.min(4.0 * threshold);
+        sum / threshold
+    }
+
+    /// Nothing was above the usual lately.
+    pub fn is_calm(&self) -> bool {
+        self.0 == 0.0
+    }
+}
+
 /// The running sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Rate {
-    sum: f64,
+    sum: Cusum,
 }
 
 impl Rate {
     /// Takes a window's count; call before the baseline learns it.
     pub fn window(&mut self, count: u64, usual: &Fast) -> Score {
         let x = count as f64;
-        let z = usual.z(x).min(MOST);
-        self.sum = (self.sum + z - SLACK).max(0.0);
-        let alarm = self.sum > THRESHOLD && x > TIMES * usual.mean();
-        // A high sum after the flood has ended would keep it alive for long.
-        self.sum = self.sum.min(4.0 * THRESHOLD);
-        let value =
-            if alarm { (CAP * self.sum / (2.0 * THRESHOLD)).min(CAP) } else { (self.sum / THRESHOLD).min(1.0) - 1.0 };
+        let sum = self.sum.add(usual.z(x), THRESHOLD);
+        let alarm = sum > 1.0 && x > TIMES * usual.mean();
+        let value = if alarm { (CAP * sum / 2.0).min(CAP) } else { sum.min(1.0) - 1.0 };
         let per_second = f64::from(WINDOWS_PER_SECOND);
         let evidence = words(alarm, || {
             let (mean, deviation) = (usual.mean() * per_second, usual.deviation() * per_second);
@@ -39,12 +54,12 @@ impl Rate {
 
     /// Nothing was above the usual lately.
     pub fn is_calm(&self) -> bool {
-        self.sum == 0.0
+        self.sum.is_calm()
     }
 
     /// Forgets what was.
     pub fn reset(&mut self) {
-        self.sum = 0.0;
+        *self = Self::default();
     }
 }
 

@@ -8,7 +8,7 @@ use super::hours::Hours;
 use super::opening::{Opened, Opening};
 use super::waiting::Waiting;
 use super::{About, Row, Settings};
-use crate::baseline::WINDOWS_PER_SECOND;
+use crate::baseline::{Fast, WINDOWS_PER_SECOND};
 use crate::detector::handshake::Handshakes;
 use crate::detector::harm::Service;
 use crate::detector::strays::Strays;
@@ -18,6 +18,9 @@ use crate::watch::{Offered, Seen, Step, Watch};
 
 /// Windows for which a question waits for its answer: ten seconds.
 const ASKED_WINDOWS: usize = 10 * WINDOWS_PER_SECOND as usize;
+
+/// Calm windows after which it is known what it sends: three seconds.
+const KNOWS: u64 = 3 * WINDOWS_PER_SECOND as u64;
 
 /// The target.
 #[derive(Clone)]
@@ -30,6 +33,8 @@ pub(super) struct Target {
     pub(super) asked: (VecDeque<u64>, u64),
     pub(super) handshakes: Handshakes,
     pub(super) strays: Strays,
+    /// Packets that it sends.
+    pub(super) sends: Fast,
     pub(super) hours: Hours,
     pub(super) service: Service,
     pub(super) waiting: Waiting,
@@ -49,11 +54,12 @@ impl Target {
             asked: Default::default(),
             handshakes: Handshakes::default(),
             strays: Strays::default(),
+            sends: Fast::default(),
             hours: Hours::default(),
             service: Service::default(),
             waiting: Waiting::default(),
             opening: Opening::default(),
-            watches: std::array::from_fn(|_| Watch::new(settings.window_samples)),
+            watches: Vector::ALL.map(|vector| Watch::new(vector, settings.window_samples)),
             benign: Reservoir::new(MOST, settings.seed ^ u64::from(id)),
             network: None,
             challenge: false,
@@ -78,7 +84,14 @@ impl Target {
         // Of several targets each has its own.
         let strays = if about.seen && about.together.is_none() { self.strays.window(&window) } else { None };
         let harm = about.suffers.map(|told| self.service.window(&told)).unwrap_or_default();
+        let sent = about.seen.then(|| window.feature(Feature::Sent) as f64);
+        let knows = self.sends.windows() >= KNOWS;
+        let answers = sent.filter(|_| knows).map(|sent| (sent - self.sends.mean()).max(0.0));
         let completed = about.seen.then(|| window.feature(Feature::Completed));
+        let watches = || Vector::ALL.into_iter().zip(&self.watches);
+        let rules = watches().flat_map(|(vector, watch)| watch.rules().map(move |(rule, drops)| (vector, rule, drops)));
+        let dropping = rules.filter(|(.., drops)| *drops).map(|(vector, rule, _)| (vector, rule.matches.clone()));
+        let dropping = dropping.collect::<Vec<_>>();
         let mut steps = Vec::new();
         for (vector, watch) in Vector::ALL.into_iter().zip(&mut self.watches) {
             let crowd = about.together.map(|together| together.of(vector));
@@ -93,11 +106,16 @@ impl Target {
                 hourly: self.hours.usual(vector),
                 harm: &harm,
                 challenge: about.challenge && vector == Vector::Syn,
+                answers,
                 completed: completed.filter(|_| vector.connects()),
                 offered,
+                dropping: &dropping,
                 crowd: crowd.as_ref(),
             };
             steps.extend(watch.window(seen, &mut self.benign, settings).into_iter().map(|step| (vector, step)));
+        }
+        if self.watches.iter().all(Watch::is_calm) {
+            sent.into_iter().for_each(|sent| self.sends.learn(sent));
         }
         steps
     }

@@ -4,9 +4,11 @@ use std::collections::VecDeque;
 
 use super::Sampled;
 use crate::baseline::{Fast, WINDOWS_PER_SECOND};
+use crate::detector::newcomers::Newcomers;
 use crate::detector::rate::Rate;
 use crate::detector::shape::Shapes;
 use crate::reservoir::Reservoir;
+use crate::vector::Vector;
 
 /// Windows that are held back: an attack that is found in its third window must not have taught anything in its first two.
 const HELD: usize = 3;
@@ -25,13 +27,20 @@ pub struct Usual {
     pub packets: Fast,
     pub rate: Rate,
     pub shapes: Shapes,
+    /// Where packets belong to no connection that vouches for their sources.
+    pub newcomers: Option<Newcomers>,
     held: VecDeque<Held>,
 }
 
 impl Usual {
+    /// Nothing is known of a kind of packets.
+    pub fn new(vector: Vector) -> Self {
+        Self { newcomers: (!vector.is_tcp()).then(Newcomers::default), ..Self::default() }
+    }
+
     /// Whether a window without packets changes nothing but the mean.
     pub fn is_quiet(&self) -> bool {
-        self.held.is_empty() && self.rate.is_calm()
+        self.held.is_empty() && self.rate.is_calm() && self.newcomers.as_ref().is_none_or(Newcomers::is_calm)
     }
 
     /// Packets per second of a number per window.
@@ -39,13 +48,27 @@ impl Usual {
         per_window * f64::from(WINDOWS_PER_SECOND)
     }
 
+    /// Nobody sent anything.
+    pub fn silent(&mut self) {
+        self.packets.learn(0.0);
+        self.newcomers.iter_mut().for_each(|newcomers| newcomers.learn(&[], 0));
+    }
+
+    /// Forgets what was above the usual.
+    pub fn reset(&mut self) {
+        self.rate.reset();
+        self.newcomers.iter_mut().for_each(Newcomers::reset);
+    }
+
     /// Learns a calm window; its samples later.
     pub fn learn(&mut self, count: u64, samples: Vec<Sampled>, benign: &mut Reservoir) {
         let elevated = self.packets.z(count as f64) > ELEVATED;
         self.packets.learn(count as f64);
+        self.newcomers.iter_mut().for_each(|newcomers| newcomers.learn(&samples, count));
         self.held.push_back(Held { elevated, samples });
         while self.held.len() > HELD {
             let Some(old) = self.held.pop_front() else { break };
+            self.newcomers.iter_mut().for_each(|newcomers| newcomers.meet(&old.samples));
             let packets = old.samples.iter().map(|sampled| sampled.packet).collect::<Vec<_>>();
             self.shapes.learn(&packets);
             packets.into_iter().for_each(|packet| benign.add(packet));

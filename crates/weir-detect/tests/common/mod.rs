@@ -83,6 +83,20 @@ pub fn answer(i: u64, port: u16) -> Sampled {
     Sampled { packet, source: Addr { hi: 0, lo: n % 5000 }, weight: 1, proven: false }
 }
 
+/// A datagram from any port.
+fn datagram(i: u64, protocol: u8, ttl: u8) -> Sampled {
+    let mut packet = MatchVector::default();
+    (packet[field::PROTOCOL], packet[field::TTL]) = (protocol, ttl);
+    packet[field::LENGTH..field::LENGTH + 2].copy_from_slice(&64u16.to_be_bytes());
+    if protocol == 17 {
+        let port = 0x8000 | mixed(i) as u16;
+        packet[field::SOURCE_PORT..field::SOURCE_PORT + 2].copy_from_slice(&port.to_be_bytes());
+        packet[field::DESTINATION_PORT + 1] = 53;
+    }
+    packet[field::L4_FACTS] = l4_fact::PRESENT;
+    Sampled { packet, source: Addr::default(), weight: 1, proven: false }
+}
+
 /// Windows in which incidents began, and what they were called.
 pub fn began(events: &[Event]) -> Vec<(u64, Label)> {
     let began = events.iter().filter_map(|e| match &e.step {
@@ -208,6 +222,36 @@ impl Traffic {
             self.sent += 1;
             let number = self.sent;
             self.engine.sample(7, Vector::UdpReflection, || answer(number, port));
+        }
+    }
+
+    /// Questions, each from the source and with the TTL that its number has.
+    pub fn questions(&mut self, n: u64, asked: impl Fn(u64) -> (u32, u8)) {
+        self.datagrams(n, (Vector::Udp, kind::UDP), 17, asked);
+    }
+
+    /// The same of echo requests.
+    pub fn pings(&mut self, n: u64, sent: impl Fn(u64) -> (u32, u8)) {
+        self.datagrams(n, (Vector::Icmp, kind::ICMP), 1, sent);
+    }
+
+    /// Questions from a port that reflectors answer from.
+    pub fn reflected_questions(&mut self, n: u64, asked: impl Fn(u64) -> (u32, u8)) {
+        self.datagrams(n, (Vector::UdpReflection, kind::UDP_REFLECTION), 17, asked);
+    }
+
+    /// Packets that the target sends.
+    pub fn sends(&mut self, n: u64) {
+        self.slots[usize::from(fact::SENT)] += n;
+    }
+
+    fn datagrams(&mut self, n: u64, (vector, kind): (Vector, u8), protocol: u8, packet: impl Fn(u64) -> (u32, u8)) {
+        self.slots[usize::from(feature_slot(kind, true, false))] += n;
+        for _ in 0..n {
+            self.sent += 1;
+            let (source, ttl) = packet(self.sent);
+            let sampled = Sampled { source: Addr::v4(source), ..datagram(self.sent, protocol, ttl) };
+            self.engine.sample(7, vector, || sampled);
         }
     }
 

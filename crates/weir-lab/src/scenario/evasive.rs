@@ -104,8 +104,8 @@ pub const BOILING_FROG: Scenario = Scenario {
     pps: 600_000,
     policy: || Policy::of(&[pod("")]),
     learns: Learns::Rates,
-    expected: &[],
-    asks: Asks::NoHarm,
+    expected: &["rule"],
+    asks: Asks::Stop,
 };
 
 /// What no header tells from customers, and no challenge either: UDP has none.

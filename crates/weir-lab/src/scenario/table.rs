@@ -6,12 +6,12 @@ use weir_datapath::traffic::{Payload, Ports, Protocol, Source};
 
 use super::frames::*;
 use super::policy::{Policy, allow_customers, names, pod, web};
-use super::{Asks, Attack, Learns, Scenario, crowds, evasive};
+use super::{Asks, Attack, Learns, Scenario, connectionless, crowds, evasive};
 use crate::plan::{DNS_PORT, HTTP_PORT};
 use crate::server::dns;
 
 /// All of them, in the order in which they are shown.
-pub static ALL: [Scenario; 22] = [
+pub static ALL: [Scenario; 25] = [
     Scenario {
         name: "syn-flood-spoofed",
         about: "SYNs from a thousand million forged addresses, none of which comes twice",
@@ -233,6 +233,9 @@ spec: {file: known-bad.txt}
         expected: &[],
         asks: Asks::Stop,
     },
+    connectionless::UDP_FLOOD,
+    connectionless::ICMP_FLOOD,
+    connectionless::FRAGMENT_FLOOD,
     evasive::CARPET_BOMBING,
     evasive::PULSE_WAVE,
     evasive::MIXED_VECTORS,
