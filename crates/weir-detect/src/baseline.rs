@@ -46,6 +46,10 @@ impl Fast {
     /// Learns a window. The first ones weigh more: a young baseline is their plain mean.
     pub fn learn(&mut self, count: f64) {
         self.windows += 1;
+        // Silence after nothing but silence, as of most kinds of packets, changes nothing else.
+        if count == 0.0 && self.mean == 0.0 && self.variance == 0.0 {
+            return;
+        }
         let weight = WEIGHT.max(1.0 / self.windows as f64);
         let count = if self.windows <= u64::from(WINDOWS_PER_SECOND) {
             count
