@@ -12,6 +12,7 @@ use super::rate::Cusum;
 use super::{CAP, Family, Score, words};
 use crate::baseline::{Fast, WINDOWS_PER_SECOND};
 use crate::regulars::one;
+use crate::reservoir::mixed;
 use crate::watch::Sampled;
 
 /// Sources that are remembered, two bytes each; the newest take the places of others. One newcomer in 32,768 is taken for one of them.
@@ -39,11 +40,7 @@ impl Seen {
     /// Where a source's mark is, and the mark; never 0. Who wants to collide with customers has to know them, and could use their addresses as well.
     fn place(source: Addr) -> (usize, u16) {
         let source = one(source);
-        // The finalizer of splitmix64 (Steele et al., "Fast splittable pseudorandom number generators", 2014).
-        let mut z = source.hi.rotate_left(32) ^ source.lo;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^= z >> 31;
+        let z = mixed(source.hi.rotate_left(32) ^ source.lo);
         ((z >> 32) as usize % SEEN, z as u16 | 1)
     }
 

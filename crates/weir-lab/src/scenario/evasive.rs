@@ -1,6 +1,6 @@
 //! Attacks that try to be missed: spread over many victims, in pulses, of several kinds, slow, growing, or in customers' clothes.
 
-use weir_datapath::traffic::{Payload, Ports, Protocol, Source, Stream};
+use weir_datapath::traffic::{Payload, Ports, Source, Stream};
 
 use super::frames::*;
 use super::policy::{Policy, neighbours, pod, web};
@@ -20,13 +20,6 @@ fn bare_syns() -> [Stream; 2] {
 
 fn reflected(name: &str, port: u16, size: u16) -> Stream {
     v4(name, 2, Source::any_v4(), udp(Ports::one(port), DNS_PORT), Payload::zeros(size))
-}
-
-fn pings() -> [Stream; 2] {
-    [
-        v4("ping v4", 3, Source::any_v4(), Protocol::Echo, Payload::zeros(56)),
-        v6("ping v6", 1, Source::any_v6(), Protocol::Echo, Payload::zeros(56)),
-    ]
 }
 
 /// One flood, spread thin.
@@ -93,14 +86,7 @@ pub const LOW_AND_SLOW: Scenario = Scenario {
 pub const BOILING_FROG: Scenario = Scenario {
     name: "boiling-frog",
     about: "questions for names that double from second to second, to teach Weir that a flood is usual",
-    attack: Attack::Growing(|| {
-        let question = || Payload { bytes: dns::question(0x7777), zeros: 0..=0 };
-        let to_names = || udp(Ports::EPHEMERAL, DNS_PORT);
-        vec![
-            v4("spoofed v4", 3, Source::any_v4(), to_names(), question()),
-            v6("spoofed v6", 1, Source::any_v6(), to_names(), question()),
-        ]
-    }),
+    attack: Attack::Growing(questions),
     pps: 600_000,
     policy: || Policy::of(&[pod("")]),
     learns: Learns::Rates,

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use weir_datapath::traffic::{Frame, Payload, Ports, Protocol, Source, Stream};
 
-use crate::plan::{NODE_MAC, ROUTER_MAC, pod_v4, pod_v6};
+use crate::plan::{DNS_PORT, NODE_MAC, ROUTER_MAC, pod_v4, pod_v6};
+use crate::server::dns;
 
 /// Linux begins with 64, and there is one router between customers and the node.
 const CUSTOMERS_HOPS: u8 = 63;
@@ -82,4 +83,32 @@ pub fn botnet_v4(first: [u8; 4], count: u64) -> Source {
 /// All of an IPv6 prefix. A machine has a /64 and picks its addresses there at will.
 pub fn botnet_v6(first: &str, length: u8) -> Source {
     Source::V6 { prefix: first.parse().expect("a constant address"), length }
+}
+
+/// Questions to the name server, every source forged.
+pub fn questions() -> Vec<Stream> {
+    let question = || Payload { bytes: dns::question(0x7777), zeros: 0..=0 };
+    let to_names = || udp(Ports::EPHEMERAL, DNS_PORT);
+    vec![
+        v4("spoofed v4", 3, Source::any_v4(), to_names(), question()),
+        v6("spoofed v6", 1, Source::any_v6(), to_names(), question()),
+    ]
+}
+
+/// Echo requests, every source forged.
+pub fn pings() -> Vec<Stream> {
+    vec![
+        v4("ping v4", 3, Source::any_v4(), Protocol::Echo, Payload::zeros(56)),
+        v6("ping v6", 1, Source::any_v6(), Protocol::Echo, Payload::zeros(56)),
+    ]
+}
+
+/// Fragments that never come together, every source forged.
+pub fn fragments() -> Vec<Stream> {
+    let (first, later) = (Protocol::Fragment { first_to: Some(DNS_PORT) }, Protocol::Fragment { first_to: None });
+    vec![
+        v4("later fragments v4", 2, Source::any_v4(), later.clone(), Payload::zeros(256)),
+        v4("first fragments v4", 1, Source::any_v4(), first, Payload::zeros(248)),
+        v6("later fragments v6", 1, Source::any_v6(), later, Payload::zeros(256)),
+    ]
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use weir_datapath::traffic::{Payload, Ports, Protocol, Source};
+use weir_datapath::traffic::{Payload, Ports, Source};
 
 use super::frames::*;
 use super::policy::{Policy, allow_customers, names, pod, web};
@@ -136,12 +136,7 @@ pub static ALL: [Scenario; 25] = [
     Scenario {
         name: "icmp-flood",
         about: "echo requests from forged addresses",
-        attack: Attack::Flood(|| {
-            vec![
-                v4("ping v4", 3, Source::any_v4(), Protocol::Echo, Payload::zeros(56)),
-                v6("ping v6", 1, Source::any_v6(), Protocol::Echo, Payload::zeros(56)),
-            ]
-        }),
+        attack: Attack::Flood(pings),
         pps: 600_000,
         policy: || Policy::of(&[pod("  hygiene: {protocols: [TCP, UDP]}\n")]),
         learns: Learns::Nothing,
@@ -181,15 +176,7 @@ pub static ALL: [Scenario; 25] = [
     Scenario {
         name: "fragment-flood",
         about: "fragments of datagrams that never come together",
-        attack: Attack::Flood(|| {
-            let (first, later) =
-                (Protocol::Fragment { first_to: Some(DNS_PORT) }, Protocol::Fragment { first_to: None });
-            vec![
-                v4("later fragments v4", 2, Source::any_v4(), later.clone(), Payload::zeros(256)),
-                v4("first fragments v4", 1, Source::any_v4(), first, Payload::zeros(248)),
-                v6("later fragments v6", 1, Source::any_v6(), later, Payload::zeros(256)),
-            ]
-        }),
+        attack: Attack::Flood(fragments),
         pps: 1_200_000,
         policy: || Policy::of(&[pod("  fragments: Drop\n")]),
         learns: Learns::Nothing,
