@@ -151,17 +151,20 @@ impl Default for Window {
 impl Window {
     /// What was counted since an earlier reading of the same counters. Counters wrap, and may have been set to zero.
     pub fn since(now: &[u64; FEATURE_SLOTS], before: &[u64; FEATURE_SLOTS]) -> Self {
-        let gone_back = now.iter().zip(before).any(|(now, before)| now.wrapping_sub(*before) > u64::MAX / 2);
-        if gone_back {
-            return Self { slots: *now };
+        // Every target's in every window: written so that the compiler takes several slots at once.
+        let (mut slots, mut all) = (*now, 0);
+        for (slot, before) in slots.iter_mut().zip(before) {
+            *slot = slot.wrapping_sub(*before);
+            all |= *slot;
         }
-        Self { slots: std::array::from_fn(|i| now[i].wrapping_sub(before[i])) }
+        // What is less than before wraps to more than half of all there is.
+        if all > u64::MAX / 2 { Self { slots: *now } } else { Self { slots } }
     }
 
     /// What would have come in one window, of what came in so many: the reader was late.
     #[must_use]
     pub fn of_many(self, windows: u64) -> Self {
-        Self { slots: self.slots.map(|n| n / windows.max(1)) }
+        if windows <= 1 { self } else { Self { slots: self.slots.map(|n| n / windows) } }
     }
 
     /// Adds a window.

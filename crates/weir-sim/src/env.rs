@@ -92,6 +92,8 @@ pub struct SimEnv {
     config: Config,
     clock: Cell64,
     image: Arc<TableImage>,
+    /// Where the targets of an address stand in the image.
+    targets: tables::Addresses,
     cells: Cells,
     counts: Counts,
 }
@@ -126,7 +128,7 @@ impl SimEnv {
         };
         let counts = Counts::new(sizes.cpus, sizes.targets);
         let empty = Arc::new(TableImage::empty());
-        let mut env = Self { config, clock: Cell64::new(0), image: empty, cells, counts };
+        let mut env = Self { config, clock: Cell64::new(0), image: empty, targets: Default::default(), cells, counts };
         env.apply(image)?;
         Ok(env)
     }
@@ -150,6 +152,7 @@ impl SimEnv {
 
     /// What the configuration block says of the tables.
     fn look_anew(&mut self) {
+        self.targets = tables::addresses(&self.image);
         self.config.flags = self.image.node_flags;
         self.config.wide_lens4 = self.image.lists.wide_lens4;
         self.config.failsafe = failsafe_remainders(self.image.failsafe.iter().copied());

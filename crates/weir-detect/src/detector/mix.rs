@@ -2,6 +2,8 @@
 //!
 //! A crowd at one of them changes what comes to all, and is nothing: the mixture that is expected has its packets in the same share.
 
+use std::collections::BTreeMap;
+
 use crate::baseline::WINDOWS_PER_SECOND;
 use crate::detector::shape::{LEAST, RARE, SLIGHT, TIMES};
 use crate::detector::{CAP, Family, Score, words};
@@ -21,17 +23,29 @@ pub struct Mix {
     windows: u64,
 }
 
-/// How far packets are from their targets' usual ones, and how many there are; nothing where they are too few. Each comes with what is
-/// usual at its target.
-pub fn distance<'a>(packets: impl Iterator<Item = (&'a MatchVector, &'a Shape)>) -> Option<(f64, usize)> {
-    let (seen, usual): (Vec<_>, Vec<_>) = packets.map(|(packet, shape)| (*packet, shape)).unzip();
+/// How far packets are from their targets' usual ones, and how many there are; nothing where they are too few. Each comes with its
+/// target; `usual` says what is usual there, nothing where that is not known, and such packets do not count.
+pub fn distance<'a, 's>(
+    packets: impl Iterator<Item = (u32, &'a MatchVector)>,
+    usual: impl Fn(u32) -> Option<&'s Shape>,
+) -> Option<(f64, usize)> {
+    let mut targets: BTreeMap<u32, Option<(&Shape, u32)>> = BTreeMap::new();
+    let mut seen = Vec::new();
+    for (target, packet) in packets {
+        let known = targets.entry(target).or_insert_with(|| usual(target).map(|shape| (shape, 0)));
+        if let Some((_, packets)) = known {
+            *packets += 1;
+            seen.push(*packet);
+        }
+    }
     if seen.len() < LEAST {
         return None;
     }
-    let mut expected = Shape::of(&[]);
-    for (n, shape) in (1u32..).zip(usual) {
-        // The mean of the first n.
-        expected.learn(shape, 1.0 / f64::from(n));
+    let (mut expected, mut all) = (Shape::of(&[]), 0);
+    for (shape, packets) in targets.into_values().flatten() {
+        // The mean of all packets so far.
+        all += packets;
+        expected.learn(shape, f64::from(packets) / f64::from(all));
     }
     Some((Shape::of(&seen).divergence(&expected), seen.len()))
 }
@@ -85,8 +99,10 @@ mod tests {
         let (near, far) = (calm(40, 500), calm(120, 500));
         let shapes = [Shape::of(&near), Shape::of(&far)];
         let of = |near: &[MatchVector], far: &[MatchVector]| {
-            let all = near.iter().map(|p| (p, &shapes[0])).chain(far.iter().map(|p| (p, &shapes[1])));
-            distance(all).unwrap()
+            let all = near.iter().map(|p| (0, p)).chain(far.iter().map(|p| (1, p)));
+            // Of the third one nothing is usual yet.
+            let all = all.chain(near.iter().map(|p| (2, p)));
+            distance(all, |target| shapes.get(target as usize)).unwrap()
         };
         let mut mix = Mix::default();
         assert_eq!(mix.score((1.0, 100)), None, "nothing is usual yet");
@@ -96,6 +112,7 @@ mod tests {
         let tool = calm(200, 200);
         let attack = mix.score(of(&[&near[..50], &tool[..]].concat(), &[&far[..50], &tool[..]].concat())).unwrap();
         assert!(attack.alarm && attack.value > 3.0, "{attack:?}");
-        assert!(distance(near[..5].iter().map(|p| (p, &shapes[0]))).is_none(), "five packets have no shape");
+        let five = near[..5].iter().map(|p| (0, p));
+        assert!(distance(five, |_| shapes.first()).is_none(), "five packets have no shape");
     }
 }

@@ -170,8 +170,8 @@ impl Group {
         targets: &BTreeMap<u32, Target>,
         vector: Vector,
     ) -> Option<(f64, usize)> {
-        let usual = |target: &u32| targets.get(target)?.watches.get(vector as usize)?.shape();
-        mix::distance(samples.iter().filter_map(|(target, sampled)| Some((&sampled.packet, usual(target)?))))
+        let usual = |target: u32| targets.get(&target)?.watches.get(vector as usize)?.shape();
+        mix::distance(samples.iter().map(|(target, sampled)| (*target, &sampled.packet)), usual)
     }
 
     /// How far calm windows were.

@@ -41,7 +41,7 @@ impl Cpu<'_> {
         let (from, to) = match self.near.get() {
             Some((near, from, to)) if near == addr => (from, to),
             _ => {
-                let (from, to) = tables::targets_of(&self.env.image, addr);
+                let (from, to) = self.env.targets.get(&addr).map_or((0, 0), |at| (at.start, at.end));
                 self.near.set(Some((addr, from, to)));
                 (from, to)
             }

@@ -1,6 +1,9 @@
-//! Reading an image's tables by index and key. Its vectors are sorted, so they are searched as they are.
+//! Reading an image's tables by index and key. Its vectors are sorted, so they are searched as they are; only addresses have an index.
 
-use weir_abi::{Addr, Lengths6, Part4, PrefixEntry, PrefixKey, TargetKey, TargetPolicy};
+use std::collections::HashMap;
+use std::ops::Range;
+
+use weir_abi::{Addr, Lengths6, Part4, PrefixEntry, PrefixKey, TargetPolicy};
 use weir_policy::TableImage;
 use weir_policy::lists::prefix_order;
 
@@ -25,12 +28,16 @@ pub(super) fn prefix<'a>(image: &'a TableImage, key: &PrefixKey) -> Option<&'a P
     (found == key).then_some(entry)
 }
 
-/// Where the targets of an address stand.
-pub(super) fn targets_of(image: &TableImage, addr: Addr) -> (usize, usize) {
-    let order = |key: &TargetKey| (key.addr.hi, key.addr.lo);
-    let from = image.targets.partition_point(|(key, _)| order(key) < (addr.hi, addr.lo));
-    let rest = image.targets.get(from..).unwrap_or_default();
-    (from, from + rest.iter().take_while(|(key, _)| key.addr == addr).count())
+/// Addresses that have targets, and which of an image's entries are theirs. Each packet's two are looked up.
+pub(super) type Addresses = HashMap<Addr, Range<usize>, foldhash::fast::FixedState>;
+
+/// Those of an image, whose entries are sorted by address.
+pub(super) fn addresses(image: &TableImage) -> Addresses {
+    let mut addresses = Addresses::default();
+    for (at, (key, _)) in image.targets.iter().enumerate() {
+        addresses.entry(key.addr).or_insert(at..at).end = at + 1;
+    }
+    addresses
 }
 
 /// The policy at an index of the one copy there is: an environment changes its tables between two packets, never under one.
